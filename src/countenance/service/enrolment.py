@@ -1,0 +1,117 @@
+"""Use cases on the faces of a collection: index, list, delete."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from countenance.gallery.collections import Collections
+from countenance.gallery.faces import Deletion, Face, Faces, NewFace
+from countenance.service.callers import Caller
+from countenance.service.pagination import DEFAULT_PAGE, Page, next_token, position
+from countenance.service.photos import Photos, PhotoSource
+from countenance.service.uses import Action, use
+from countenance.vision.analysis import Vision
+from countenance.vision.details import Attribute, FaceDetail
+from countenance.vision.images import Photo
+from countenance.vision.quality import QualityFilter, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Indexing:
+    """What became of the faces of a photo: enrolled (largest first), or not, with reasons."""
+
+    face_model_version: str
+    records: Sequence[tuple[Face, FaceDetail]]
+    unindexed: Sequence[tuple[Sequence[Reason], FaceDetail]]
+
+
+class Enrolment:
+    """Puts faces into collections and takes them out."""
+
+    def __init__(self, photos: Photos, vision: Vision, collections: Collections, faces: Faces) -> None:
+        self._photos = photos
+        self._vision = vision
+        self._collections = collections
+        self._faces = faces
+
+    def index_faces(
+        self,
+        caller: Caller,
+        collection_id: str,
+        source: PhotoSource,
+        external_image_id: str | None = None,
+        attributes: frozenset[Attribute] = frozenset(),
+        max_faces: int | None = None,
+        quality_filter: QualityFilter = QualityFilter.AUTO,
+    ) -> Indexing:
+        """Enrol the faces of a photo that pass the filter, at most the `max_faces` largest of them.
+
+        The same photo under the same ExternalImageId gives the same FaceIds again. The photo is not kept.
+        Raises `ResourceNotFound` for the collection.
+        """
+        with use(caller, Action.INDEX_FACES, collection_id, quality_filter=quality_filter) as outcome:
+            collection = self._collections.get(collection_id)
+            version = collection.face_model_version
+            photo = self._photos.open(source)
+            detections = self._vision.detect(photo)
+            details = self._vision.describe(photo, detections, attributes)
+            chosen = []
+            unindexed: list[tuple[Sequence[Reason], FaceDetail]] = []
+            for detection, detail in zip(detections, details, strict=True):
+                reasons = self._vision.quality_reasons(detail, quality_filter)
+                if not reasons and max_faces is not None and len(chosen) == max_faces:
+                    reasons = [Reason.EXCEEDS_MAX_FACES]
+                if reasons:
+                    unindexed.append((reasons, detail))
+                else:
+                    chosen.append((detection, detail))
+            templates = self._vision.templates(photo, [detection for detection, _ in chosen], version)
+            new = [
+                NewFace(detail.bounding_box, detail.confidence, template)
+                for (_, detail), template in zip(chosen, templates, strict=True)
+            ]
+            enrolled = self._faces.index(collection, image_id(photo), external_image_id, new)
+            outcome.state(faces=len(enrolled), unindexed=len(unindexed), face_model_version=version)
+            records = [(face, detail) for face, (_, detail) in zip(enrolled, chosen, strict=True)]
+            return Indexing(version, records, unindexed)
+
+    def list_faces(
+        self,
+        caller: Caller,
+        collection_id: str,
+        user_id: str | None = None,
+        face_ids: Sequence[str] | None = None,
+        max_results: int | None = None,
+        token: str | None = None,
+    ) -> tuple[str, Page[Face]]:
+        """The collection's face model version and a page of its faces, in the order of their enrolment.
+
+        A face that lives through the listing is in exactly one page. Raises `ResourceNotFound` for the collection
+        and the user, `InvalidPaginationToken`.
+        """
+        with use(caller, Action.LIST_FACES, collection_id) as outcome:
+            collection = self._collections.get(collection_id)
+            request = [Action.LIST_FACES, collection_id, user_id, sorted(face_ids) if face_ids else None]
+            limit = max_results or DEFAULT_PAGE
+            found = self._faces.list(collection, position(request, token), limit + 1, user_id, face_ids)
+            page = found[:limit]
+            outcome.state(faces=len(page))
+            following = next_token(request, page[-1].key) if len(found) > limit else None
+            return collection.face_model_version, Page(page, following)
+
+    def delete_faces(self, caller: Caller, collection_id: str, face_ids: Sequence[str]) -> Deletion:
+        """Erase faces; those that a user holds, and those that are not there, are named with reasons.
+
+        Raises `ResourceNotFound` for the collection.
+        """
+        with use(caller, Action.DELETE_FACES, collection_id, requested=len(face_ids)) as outcome:
+            deletion = self._faces.delete(self._collections.get(collection_id), face_ids)
+            outcome.state(deleted=len(deletion.deleted), unsuccessful=len(deletion.unsuccessful))
+            return deletion
+
+
+def image_id(photo: Photo) -> str:
+    """The ImageId: a name-based UUID, the same for the same file wherever it is indexed."""
+    return str(uuid.UUID(hex=photo.digest[:32], version=5))
