@@ -1,0 +1,134 @@
+"""Sessions: a model file made ready to compute.
+
+Every session takes 8-bit RGB pixels and gives float32 arrays under the names of the model's card; colour order,
+normalisation and memory layout are the card's business and run inside the graph.
+"""
+
+from __future__ import annotations
+
+import queue
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+from openvino.preprocess import ColorFormat, PrePostProcessor
+
+from countenance.errors import Misconfigured
+from countenance.settings import InferencePrecision
+from countenance.vision.models.cards import Input, ModelCard
+from countenance.vision.models.graphs import fold_dequantization
+
+# Images computed in one call of a graph that takes several. More bring nothing on processors, and each batch size
+# that occurs costs compiled kernels: only full batches and single images are ever run.
+BATCH = 8
+
+
+class Session(Protocol):
+    """A model ready to compute, by any number of threads at once."""
+
+    def infer(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Outputs of the model, by the names of its card.
+
+        `images` is (n, height, width, 3) RGB, n >= 1; each output is (n, ...).
+        """
+
+
+class OpenVINOSession:
+    """A session on the processor, computed by OpenVINO with one thread a request and `workers` requests at once.
+
+    Raises Misconfigured when the file is missing, is not the pinned one, or has not the inputs and outputs its card
+    says, and when `precision` is bfloat16 on a processor without it.
+    """
+
+    def __init__(self, card: ModelCard, store: Path, *, precision: InferencePrecision, workers: int) -> None:
+        assert card.input is not None
+        self._batch = BATCH if card.input.any_batch else 1
+        core = openvino.Core()
+        try:
+            compiled = core.compile_model(
+                _graph(core, card, card.input, store),
+                "CPU",
+                {
+                    "INFERENCE_PRECISION_HINT": _element_type(core, precision),
+                    "INFERENCE_NUM_THREADS": workers,
+                    "NUM_STREAMS": workers,
+                    # The operating system places threads better than several processes that each pin to core 0.
+                    "ENABLE_CPU_PINNING": False,
+                },
+            )
+            self._outputs = {ours: compiled.output(theirs) for ours, theirs in card.outputs.items()}
+        except RuntimeError as error:
+            raise Misconfigured(f"{card.title} cannot be loaded as its card says: {_reason(error)}.") from error
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(workers):
+            self._idle.put(compiled.create_infer_request())
+
+    def infer(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """See Session.infer. Waits when all requests are busy; releases the GIL while it computes."""
+        request = self._idle.get()
+        try:
+            parts = []
+            start = 0
+            while start < len(images):
+                size = self._batch if len(images) - start >= self._batch else 1
+                result = request.infer([images[start : start + size]], share_inputs=True, share_outputs=True)
+                # The request's memory is written again by its next user: what leaves is a copy.
+                parts.append({name: np.array(result[output]) for name, output in self._outputs.items()})
+                start += size
+        finally:
+            self._idle.put(request)
+        if len(parts) == 1:
+            return parts[0]
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._outputs}
+
+
+def _element_type(core: openvino.Core, precision: InferencePrecision) -> str:
+    has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision is InferencePrecision.AUTO:
+        return "bf16" if has_bfloat16 else "f32"
+    if precision is InferencePrecision.BF16 and not has_bfloat16:
+        raise Misconfigured("This processor computes no bfloat16: set inference_precision to auto or f32.")
+    return precision.value
+
+
+def _graph(core: openvino.Core, card: ModelCard, expected: Input, store: Path) -> openvino.Model:
+    """The card's graph, taking (n, height, width, 3) uint8 RGB."""
+    file = card.files[0]
+    content = card.read(file, store)
+    if file.name.endswith(".onnx"):
+        model = core.read_model(fold_dequantization(content))
+    else:
+        # OpenVINO reads this format from paths only. It gets the bytes that were verified, not the path again.
+        with tempfile.TemporaryDirectory(prefix="countenance-") as folder:
+            copy = Path(folder) / file.name
+            copy.write_bytes(content)
+            model = core.read_model(copy)
+
+    if len(model.inputs) != 1:
+        raise Misconfigured(f"{card.title} takes {len(model.inputs)} inputs; face models take one image.")
+    batch = -1 if expected.any_batch else 1
+    height, width = expected.height or -1, expected.width or -1
+    model.reshape([batch, 3, height, width] if expected.layout == "NCHW" else [batch, height, width, 3])
+
+    pipeline = PrePostProcessor(model)
+    image = pipeline.input()
+    image.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    image.tensor().set_color_format(ColorFormat.RGB)
+    image.model().set_layout(openvino.Layout(expected.layout))
+    steps = image.preprocess().convert_element_type(openvino.Type.f32)
+    if expected.colour == "BGR":
+        steps.convert_color(ColorFormat.BGR)
+    if any(expected.mean):
+        steps.mean(list(expected.mean))
+    if any(value != 1.0 for value in expected.scale):
+        steps.scale(list(expected.scale))
+    return pipeline.build()
+
+
+def _reason(error: RuntimeError) -> str:
+    """The last line of OpenVINO's account, which is the one that says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else "no reason given"
