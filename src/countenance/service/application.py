@@ -40,7 +40,9 @@ class Application:
         users = Users(self.database)
         search = Search(self.database)
         self.recognition = Recognition(photos, self.vision)
-        self.searches = Searches(photos, self.vision, collections, faces, users, search)
+        self.searches = Searches(
+            photos=photos, vision=self.vision, collections=collections, faces=faces, users=users, search=search
+        )
         self.enrolment = Enrolment(photos, self.vision, collections, faces)
         self.collections = CollectionAdministration(self.vision, collections)
         self.users = UserAdministration(self.vision, collections, users)

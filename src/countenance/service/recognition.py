@@ -53,6 +53,7 @@ class Recognition:
         caller: Caller,
         source: PhotoSource,
         target: PhotoSource,
+        *,
         threshold: float = DEFAULT_THRESHOLD,
         quality_filter: QualityFilter = QualityFilter.NONE,
     ) -> Comparison:

@@ -62,7 +62,7 @@ class Searches:
     """Finds who is in a collection."""
 
     def __init__(
-        self, photos: Photos, vision: Vision, collections: Collections, faces: Faces, users: Users, search: Search
+        self, *, photos: Photos, vision: Vision, collections: Collections, faces: Faces, users: Users, search: Search
     ) -> None:
         self._photos = photos
         self._vision = vision
@@ -76,6 +76,7 @@ class Searches:
         caller: Caller,
         collection_id: str,
         face_id: str,
+        *,
         threshold: float = DEFAULT_THRESHOLD,
         max_faces: int = MAX_FACES,
     ) -> FaceSearch:
@@ -94,6 +95,7 @@ class Searches:
         caller: Caller,
         collection_id: str,
         source: PhotoSource,
+        *,
         threshold: float = DEFAULT_THRESHOLD,
         max_faces: int = MAX_FACES,
         quality_filter: QualityFilter = QualityFilter.NONE,
@@ -117,6 +119,7 @@ class Searches:
         self,
         caller: Caller,
         collection_id: str,
+        *,
         user_id: str | None = None,
         face_id: str | None = None,
         threshold: float = DEFAULT_THRESHOLD,
@@ -147,6 +150,7 @@ class Searches:
         caller: Caller,
         collection_id: str,
         source: PhotoSource,
+        *,
         threshold: float = DEFAULT_THRESHOLD,
         max_users: int = MAX_USERS,
         quality_filter: QualityFilter = QualityFilter.NONE,

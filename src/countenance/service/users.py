@@ -61,6 +61,7 @@ class UserAdministration:
         collection_id: str,
         user_id: str,
         face_ids: Sequence[str],
+        *,
         threshold: float = DEFAULT_USER_MATCH_THRESHOLD,
         token: str | None = None,
     ) -> Association:
