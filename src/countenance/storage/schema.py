@@ -1,6 +1,7 @@
 """The tables. The database is the truth; the search index is projected from `faces`, `users` and `changes`.
 
-Templates are IEEE 754 half floats, little-endian, d values. Times are UTC seconds since the epoch.
+Templates are packed by `storage.templates`. Times are UTC seconds since the epoch. Keys are never used twice, so
+that whoever follows `changes` cannot take a new row for an old one.
 """
 
 from __future__ import annotations
@@ -32,13 +33,18 @@ metadata = MetaData(
 # SQLite numbers rows by itself only for a plain INTEGER key; PostgreSQL needs 64 bits.
 Key = BigInteger().with_variant(Integer, "sqlite")
 
+# Collections are listed by id: bytewise everywhere, not by the locale of the PostgreSQL cluster.
+CollectionId = String(255).with_variant(String(255, collation="C"), "postgresql")
+
 collections = Table(
     "collections",
     metadata,
     Column("key", Key, primary_key=True, autoincrement=True),
-    Column("collection_id", String(255), nullable=False, unique=True),
+    Column("collection_id", CollectionId, nullable=False, unique=True),
     Column("face_model_version", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("face_count", Key, nullable=False, comment="Kept with every change: counting millions of rows is slow."),
+    Column("user_count", Key, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -50,6 +56,7 @@ users = Table(
     Column("user_id", String(128), nullable=False),
     Column("template", LargeBinary, comment="Aggregate of the user's faces; null while there is none."),
     UniqueConstraint("collection_key", "user_id"),
+    Index(None, "collection_key", "key"),
     sqlite_autoincrement=True,
 )
 
@@ -70,6 +77,7 @@ faces = Table(
     Column("template", LargeBinary, nullable=False),
     Column("user_key", ForeignKey("users.key")),
     UniqueConstraint("collection_key", "face_id"),
+    Index(None, "collection_key", "key"),
     Index(None, "image_id"),
     Index(None, "user_key"),
     sqlite_autoincrement=True,
@@ -101,7 +109,7 @@ request_tokens = Table(
     Column("operation", String(64), primary_key=True),
     Column("parameters", String(64), nullable=False, comment="SHA-256 of the canonical parameters, in hex."),
     Column("answer", Text, nullable=False, comment="The answer to replay, as JSON."),
-    Column("expires_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
 )
 
 organizations = Table(

@@ -1,0 +1,245 @@
+"""The database: SQLite in one file, or PostgreSQL by URL, behind consistent reads and writers that take turns.
+
+Trust: whoever can read the database has the templates, but no access key's secret and no image. Whoever can write it
+can enrol, rename or remove faces; they cannot sign requests as somebody else without the sealing key.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+
+from countenance.errors import Misconfigured
+from countenance.storage import schema
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+# How long a writer waits for its turn before the request fails. Requests write for milliseconds; an import of a
+# million faces holds the turn for about a minute.
+TURN_TIMEOUT_SECONDS = 120
+
+# How long a deletion waits for readers of older snapshots; past it, the erasure is finished in the background.
+ERASURE_PATIENCE_SECONDS = 1.0
+ERASURE_RETRY_SECONDS = 0.25
+
+# Connections kept open, and how many more under load. One is used while a request reads or writes, not longer.
+POOL_SIZE = 16
+POOL_OVERFLOW = 48
+
+# The advisory lock that PostgreSQL writers take turns by: "count" in ASCII.
+WRITERS_LOCK = 0x636F756E74
+
+_log = structlog.get_logger(__name__)
+
+
+class Database:
+    """Where everything is kept that must survive a restart. Safe to share between threads; not across fork().
+
+    Writers take turns, in one process and across all: SQLite by BEGIN IMMEDIATE, PostgreSQL by an advisory lock that
+    is held until commit. So the order of `changes.seq` is the order of commits, and a follower that has read seq n
+    never meets a later commit with a smaller number.
+
+    Deletion. A SQLite database overwrites what is deleted with zeros (`secure_delete`), and after a transaction that
+    erases, the write-ahead log is emptied into the file and truncated; while a reader still holds an older snapshot
+    that cannot be done, so it is retried until it can, and once more at the next start.
+    On PostgreSQL a deleted row stays in the table's file until VACUUM, which is run after a transaction that erases;
+    VACUUM frees the space without zeroing it, and the server's own write-ahead log, its archives, replicas and backups
+    keep what they hold until they are recycled. Those belong to whoever runs that server: `VACUUM FULL faces, users`
+    followed by `CHECKPOINT` rewrites the files without the deleted rows, and retention of WAL and backups must be
+    bounded there. Neither database can speak for what a disk keeps of overwritten blocks.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Opens no connection yet, except that SQLite's file is created, readable by its owner only.
+
+        `url` is `sqlite:////absolute/path` or `postgresql://user@host/name`. Raises Misconfigured for anything else.
+        """
+        parsed = _parse(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._path = _sqlite_file(parsed) if self.is_sqlite else None
+        self._turn = threading.Lock()
+        self._retry: threading.Timer | None = None
+        self._closed = False
+        self._engine = _engine(parsed)
+        if self.is_sqlite:
+            self._reader = self._engine.execution_options(countenance_begin="BEGIN")
+            self._writer = self._engine.execution_options(countenance_begin="BEGIN IMMEDIATE")
+        else:
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._writer = self._engine.execution_options(isolation_level="READ COMMITTED")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one snapshot: everything committed before its first statement, nothing after."""
+        with self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, *, erases: bool = False) -> Iterator[Connection]:
+        """A connection whose work is committed on leaving, or not at all when leaving by an exception.
+
+        No other writer runs meanwhile, and everything committed before is visible. `erases` says that templates are
+        deleted or replaced: what is left of them outside the tables is removed after the commit. Does not nest.
+        """
+        with self._one_at_a_time(), self._writer.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(select(func.pg_advisory_xact_lock(WRITERS_LOCK)))
+            yield connection
+        if erases:
+            self._erase()
+
+    def migrate(self) -> None:
+        """Brings the tables to what this version needs. Several processes may do so at once: one does, others wait.
+
+        Raises Misconfigured when the database is of a newer version, or holds somebody else's tables.
+        """
+        configuration = Config()
+        configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        configuration.set_main_option("path_separator", "os")
+        scripts = ScriptDirectory.from_config(configuration)
+        with self.write(erases=True) as connection:
+            revision = MigrationContext.configure(connection).get_current_revision()
+            if revision is None:
+                taken = sorted(set(inspect(connection).get_table_names()) & set(schema.metadata.tables))
+                if taken:
+                    raise Misconfigured(
+                        f"The database already holds tables named {', '.join(taken)} that are not Countenance's: "
+                        "give it a database of its own."
+                    )
+            elif revision not in {script.revision for script in scripts.walk_revisions()}:
+                raise Misconfigured(
+                    f"The database is at revision {revision}, which this version does not know: it was written by a "
+                    "newer one. Run that version, or restore the backup made before upgrading."
+                )
+            if revision != scripts.get_current_head():
+                configuration.attributes["connection"] = connection
+                command.upgrade(configuration, "head")
+
+    def close(self) -> None:
+        """Closes idle connections. A pending erasure gets one more try."""
+        self._closed = True
+        if self._retry is not None:
+            self._retry.cancel()
+            self._empty_log(patience=0)
+        self._engine.dispose()
+
+    def _one_at_a_time(self) -> AbstractContextManager[Any]:
+        # SQLite's writers poll for their turn; threads of one process had better queue. PostgreSQL queues by itself.
+        return self._turn if self.is_sqlite else nullcontext()
+
+    def _erase(self) -> None:
+        if not self.is_sqlite:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("VACUUM (SKIP_LOCKED) faces, users"))
+        elif not self._empty_log(patience=ERASURE_PATIENCE_SECONDS):
+            self._erase_later()
+
+    def _erase_later(self) -> None:
+        if self._closed:
+            return
+        self._retry = threading.Timer(ERASURE_RETRY_SECONDS, self._erase_again)
+        self._retry.daemon = True
+        self._retry.start()
+
+    def _erase_again(self) -> None:
+        if self._empty_log(patience=0):
+            self._retry = None
+        else:
+            self._erase_later()
+
+    def _empty_log(self, *, patience: float) -> bool:
+        """Moves the write-ahead log into the file and truncates it; False while somebody reads an older snapshot."""
+        assert self._path is not None
+        with self._turn, closing(sqlite3.connect(self._path, timeout=patience)) as connection:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise Misconfigured("The database URL is not one: write postgresql://user@host/name.") from error
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername != "sqlite" or parsed.database in {None, "", ":memory:"} or parsed.query:
+        raise Misconfigured(
+            f"{parsed.drivername} cannot keep this database: use sqlite:////path/of/a/file or postgresql://user@host/name."
+        )
+    return parsed
+
+
+def _sqlite_file(url: URL) -> Path:
+    path = Path(str(url.database)).absolute()
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, stat.S_IRUSR | stat.S_IWUSR))
+    except OSError as error:
+        raise Misconfigured(f"The database {path} cannot be opened for writing: {error.strerror}.") from error
+    return path
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(
+            url,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            connect_args={"timeout": TURN_TIMEOUT_SECONDS, "check_same_thread": False},
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        pool_pre_ping=True,  # survives a restart of the PostgreSQL server
+        connect_args={"options": f"-c lock_timeout={TURN_TIMEOUT_SECONDS}s -c timezone=UTC"},
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where _begin_sqlite says, not where the driver guesses
+    _switch_to_wal(connection)
+    connection.execute("PRAGMA synchronous=FULL")  # a commit that was answered survives a power cut
+    connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten with zeros
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA temp_store=MEMORY")  # no template reaches a temporary file
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # The switch itself does not wait for another process that is switching at the same moment.
+    deadline = time.monotonic() + TURN_TIMEOUT_SECONDS
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+            continue
+        if mode != "wal":
+            raise Misconfigured("SQLite cannot keep a write-ahead log here: put the data folder on a local disk.")
+        return
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    begin = connection.get_execution_options().get("countenance_begin")
+    if begin:
+        connection.exec_driver_sql(begin)

@@ -1,0 +1,11 @@
+"""Run by alembic inside `Database.migrate`, on its connection and in its transaction: all revisions or none."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from countenance.storage.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()
