@@ -1,0 +1,198 @@
+"""The Rekognition API over HTTP: `POST /` in AWS JSON 1.1, signed with Signature Version 4; `GET /healthz`."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from countenance.aws.absences import not_offered
+from countenance.aws.errors import (
+    CONTENT_TYPE,
+    MethodNotAllowed,
+    NotFound,
+    Refusal,
+    SerializationException,
+    UnknownOperationException,
+    UnrecognizedClientException,
+    error_response,
+)
+from countenance.aws.intake import Intake, discard
+from countenance.aws.model import operation_model, operation_names, target_prefix
+from countenance.aws.operations import OPERATIONS
+from countenance.aws.operations.calls import Call
+from countenance.aws.replays import UsedSignatures
+from countenance.aws.shaping import write_response
+from countenance.aws.signature import Claim, read_claim
+from countenance.aws.signature import Scope as CredentialScope
+from countenance.aws.validation import read_request
+from countenance.errors import CountenanceError
+from countenance.service.application import Application
+from countenance.service.callers import Caller
+from countenance.settings import Settings
+from countenance.storage.keys import Credentials
+
+REQUEST_ID = "x-amzn-RequestId"
+# Where the ledger's entry of a use will be named; nothing is answered in it yet.
+RECEIPT = "x-countenance-receipt"
+
+# Calls carried out at once that work on no photo: they wait for the database, not for the processor.
+LIGHT_CALLS = 32
+
+# How long a browser may remember what CORS allows, in seconds: the most that browsers honour.
+PREFLIGHT_SECONDS = 86_400
+
+log = structlog.get_logger("countenance.aws")
+
+
+class RekognitionEdge:
+    """Takes a request from the wire to its use case and back. Decides nothing but who is asking."""
+
+    def __init__(self, application: Application, settings: Settings) -> None:
+        self._application = application
+        self._scope = CredentialScope(settings.region)
+        self._skew_seconds = settings.clock_skew_seconds
+        self._intake = Intake(settings)
+        self._used_signatures = UsedSignatures(settings.clock_skew_seconds)
+        # Photos are worked on by as many threads as there are workers; what is quick never waits behind them.
+        self._workers = CapacityLimiter(settings.workers)
+        self._light = CapacityLimiter(LIGHT_CALLS)
+
+    async def serve(self, request: Request) -> Response:
+        """`POST /`."""
+        request_id = request.state.request_id
+        try:
+            return await self._answer(request)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as error:  # noqa: BLE001 -- the edge: whatever went wrong, the client gets a modelled answer
+            _record(error, request)
+            await discard(request.stream())
+            return error_response(error, request_id)
+
+    async def health(self, _: Request) -> Response:
+        """`GET /healthz`: 200 once requests can be served, 503 while they cannot."""
+        ready = await to_thread.run_sync(self._application.ready, limiter=self._light)
+        return JSONResponse({"status": "ok" if ready else "unavailable"}, status_code=200 if ready else 503)
+
+    async def _answer(self, request: Request) -> Response:
+        arrived = datetime.now(UTC)
+        name = _operation_name(request)
+        operation = OPERATIONS.get(name)
+        claim = read_claim(request.headers.raw, scope=self._scope, now=arrived, skew_seconds=self._skew_seconds)
+        expected_bytes = self._intake.expected_bytes(request)
+        credentials = await to_thread.run_sync(self._credentials, claim, limiter=self._light)
+        limiter = self._workers if operation is not None and operation.recognises else self._light
+        with self._intake.room(expected_bytes):
+            body = await self._intake.read(request, expected_bytes)
+
+            def carry_out() -> bytes:
+                claim.verify(credentials.secret, body)
+                self._used_signatures.use(claim.signature, arrived)
+                if operation is None:
+                    raise not_offered(name)
+                model = operation_model(name)
+                caller = Caller(credentials.access_key_id, credentials.principal, credentials.organization)
+                call = Call(self._application, caller, read_request(body, model.input_shape))
+                return write_response(operation.handle(call), model)
+
+            content = await to_thread.run_sync(carry_out, limiter=limiter)
+        return Response(content, media_type=CONTENT_TYPE)
+
+    def _credentials(self, claim: Claim) -> Credentials:
+        """The secret that must have signed, and who is asking if it did."""
+        credentials = self._application.access_keys.lookup(claim.access_key_id)
+        if credentials is None:
+            raise UnrecognizedClientException
+        return credentials
+
+
+def create_app(application: Application, settings: Settings) -> Starlette:
+    """The ASGI app that serves `application`, which stays the caller's to close."""
+    edge = RekognitionEdge(application, settings)
+    return Starlette(
+        routes=[
+            Route("/", edge.serve, methods=["POST"]),
+            Route("/healthz", edge.health, methods=["GET"]),
+        ],
+        middleware=[
+            Middleware(RequestIds),
+            # The SDK for JavaScript calls from web pages. Whoever calls must sign, and no cookie means anything here,
+            # so any origin may: this is what Amazon's own endpoint allows.
+            Middleware(
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=["POST"],
+                allow_headers=["*"],
+                expose_headers=[REQUEST_ID, "x-amzn-ErrorType", RECEIPT],
+                max_age=PREFLIGHT_SECONDS,
+            ),
+        ],
+        exception_handlers={404: _not_found, 405: _method_not_allowed},
+    )
+
+
+class RequestIds:
+    """Gives every request an id: in its answer, in the log lines that it causes, in `request.state.request_id`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(uuid.uuid4())
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_with_id)
+
+
+def _operation_name(request: Request) -> str:
+    """The operation that the headers ask for, which Rekognition has.
+
+    Raises `UnknownOperationException` and `SerializationException` for a request in another protocol.
+    """
+    if request.url.query:
+        raise UnknownOperationException("This API takes no query string; presigned requests are not accepted.")
+    prefix, _, name = request.headers.get("x-amz-target", "").partition(".")
+    if prefix != target_prefix() or name not in operation_names():
+        raise UnknownOperationException
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != CONTENT_TYPE:
+        raise SerializationException(f"Content-Type must be {CONTENT_TYPE}.")
+    if "content-encoding" in request.headers:
+        raise SerializationException("A body with a Content-Encoding is not accepted.")
+    return name
+
+
+def _record(error: Exception, request: Request) -> None:
+    """Log what the use cases did not: requests that never reached one, and everything that is our own fault."""
+    if isinstance(error, Refusal):
+        log.info("refused", code=error.code, client=request.client.host if request.client else None)
+    elif not isinstance(error, CountenanceError):
+        log.error("failed", operation=request.headers.get("x-amz-target", "")[:64], exc_info=error)
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    return error_response(NotFound(), request.state.request_id)
+
+
+async def _method_not_allowed(request: Request, _: Exception) -> Response:
+    return error_response(MethodNotAllowed(), request.state.request_id)

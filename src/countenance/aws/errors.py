@@ -1,0 +1,120 @@
+"""How errors are told on the wire: AWS JSON 1.1, with the class of the exception in `__type`.
+
+Two kinds reach a client: `countenance.errors`, which carry the names of Rekognition's own model, and the refusals
+below, which every AWS service answers before an operation is reached and which no service model lists.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+from starlette.responses import Response
+
+from countenance.errors import CountenanceError, Misconfigured
+
+CONTENT_TYPE = "application/x-amz-json-1.1"
+
+
+class Refusal(Exception):
+    """The request cannot be understood or its sender is not known."""
+
+    code: ClassVar[str]
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
+
+    @property
+    def message(self) -> str:
+        """The sentence for the caller."""
+        return str(self.args[0])
+
+
+class SerializationException(Refusal):
+    """The body is not a JSON object in UTF-8."""
+
+    code = "SerializationException"
+
+
+class UnknownOperationException(Refusal):
+    """The X-Amz-Target header names no operation of Amazon Rekognition."""
+
+    code = "UnknownOperationException"
+
+
+class NotFound(UnknownOperationException):
+    """The Rekognition API is served at POST / and nowhere else."""
+
+    status = 404
+
+
+class MethodNotAllowed(UnknownOperationException):
+    """The Rekognition API is served at POST / and nowhere else."""
+
+    status = 405
+
+
+class MissingAuthenticationTokenException(Refusal):
+    """The request has no Authorization header. Sign it with Signature Version 4."""
+
+    code = "MissingAuthenticationTokenException"
+
+
+class IncompleteSignatureException(Refusal):
+    """The Authorization header is not complete."""
+
+    code = "IncompleteSignatureException"
+
+
+class InvalidSignatureException(Refusal):
+    """The request signature we calculated does not match the signature you provided. \
+Check your AWS Secret Access Key and signing method."""
+
+    code = "InvalidSignatureException"
+
+
+class UnrecognizedClientException(Refusal):
+    """The security token included in the request is invalid."""
+
+    code = "UnrecognizedClientException"
+
+
+class RequestTimeoutException(Refusal):
+    """The request did not arrive in time."""
+
+    code = "RequestTimeoutException"
+    status = 408
+
+
+class RequestEntityTooLargeException(Refusal):
+    """The request is larger than any request of this API."""
+
+    code = "RequestEntityTooLargeException"
+    status = 413
+
+
+class ThrottlingException(Refusal):
+    """Too much is being sent at once. Slow down and try again."""
+
+    code = "ThrottlingException"
+
+
+INTERNAL_SERVER_ERROR = "InternalServerError"
+
+
+def error_response(error: Exception, request_id: str) -> Response:
+    """The answer that tells a client of `error`.
+
+    Anything that is not meant for a client is an InternalServerError that says nothing but the request id.
+    """
+    if isinstance(error, Refusal):
+        code, message, status = error.code, error.message, error.status
+    elif isinstance(error, CountenanceError) and not isinstance(error, Misconfigured):
+        code, message, status = error.code, error.message, 400
+    else:
+        code, message, status = INTERNAL_SERVER_ERROR, f"Internal server error. Request id: {request_id}", 500
+    body = {"__type": code, "Message": message, "Code": code, "Logref": request_id}
+    return Response(
+        json.dumps(body).encode(), status_code=status, media_type=CONTENT_TYPE, headers={"x-amzn-ErrorType": code}
+    )
