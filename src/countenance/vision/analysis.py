@@ -1,0 +1,74 @@
+"""Vision: everything that is computed from a photo, behind one object."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import cv2
+
+from countenance.faces import Template
+from countenance.settings import Settings
+from countenance.vision.calibration import Calibration
+from countenance.vision.detection import Detection, FaceDetector
+from countenance.vision.embedding import Recognizer
+from countenance.vision.images import Photo
+from countenance.vision.models.cards import Catalogue, ModelCard, Role
+from countenance.vision.models.sessions import OpenVINOSession
+
+
+class Vision:
+    """The face models of one server, loaded and ready. Built once; thread-safe.
+
+    Raises Misconfigured when the file of a model it needs is missing or is not the pinned one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        # Photos are worked on in parallel, one thread each; threads inside each step would only compete with them.
+        cv2.setNumThreads(1)
+        self._settings = settings
+        self._catalogue = Catalogue(settings.models)
+        self._detector = FaceDetector(self._session(self._catalogue.default(Role.DETECTOR)))
+        self._recognizers: dict[str, Recognizer] = {}
+        self._calibrations: dict[str, Calibration] = {}
+        self._loading = threading.Lock()
+        card = self._catalogue.card(settings.recognizer)
+        self.face_model_version = card.face_model_version
+        self.recognizer(self.face_model_version)
+
+    def _session(self, card: ModelCard) -> OpenVINOSession:
+        settings = self._settings
+        return OpenVINOSession(
+            card, settings.model_store, precision=settings.inference_precision, workers=settings.workers
+        )
+
+    def recognizer(self, face_model_version: str) -> Recognizer:
+        """What makes templates of `face_model_version`; loaded when it is first asked for.
+
+        Raises Misconfigured when this installation has no such model.
+        """
+        with self._loading:
+            if face_model_version not in self._recognizers:
+                card = self._catalogue.recognizer(face_model_version)
+                self._recognizers[face_model_version] = Recognizer(card, self._session(card))
+            return self._recognizers[face_model_version]
+
+    def calibration(self, face_model_version: str) -> Calibration:
+        """What the cosines of `face_model_version` mean. Raises Misconfigured when it has no calibration."""
+        with self._loading:
+            if face_model_version not in self._calibrations:
+                card = self._catalogue.recognizer(face_model_version)
+                if card.folder is None:
+                    calibration = Calibration.packaged(face_model_version)
+                else:
+                    calibration = Calibration.read(card.folder / f"{face_model_version}.json")
+                self._calibrations[face_model_version] = calibration
+            return self._calibrations[face_model_version]
+
+    def detect(self, photo: Photo) -> list[Detection]:
+        """The largest faces of a photo, at most 100, largest first; none is an empty list."""
+        return self._detector.detect(photo)
+
+    def templates(self, photo: Photo, detections: Sequence[Detection], face_model_version: str) -> list[Template]:
+        """One template of `face_model_version` per detection, in order."""
+        return self.recognizer(face_model_version).templates(photo, detections)
