@@ -1,0 +1,193 @@
+"""Migrations, snapshots, turns, and what remains of what was deleted."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+import stat
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import insert, select, text
+
+from countenance.errors import Misconfigured
+from countenance.storage import schema
+from countenance.storage.database import Database
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    database.migrate()
+    database.close()
+
+
+def _note(database: Database, collection_key: int) -> None:
+    with database.write() as connection:
+        connection.execute(insert(schema.changes).values(collection_key=collection_key, at=0.0))
+
+
+def _noted(database: Database) -> list[int]:
+    with database.read() as connection:
+        return list(connection.execute(select(schema.changes.c.collection_key)).scalars())
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_schema(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    _note(database, 7)
+    database.migrate()
+    assert _noted(database) == [7]
+
+
+def test_several_processes_may_start_at_once_on_an_empty_database(database_url: str) -> None:
+    processes = multiprocessing.get_context("spawn")
+    starters = [processes.Process(target=_migrate, args=(database_url,)) for _ in range(4)]
+    for starter in starters:
+        starter.start()
+    for starter in starters:
+        starter.join()
+    assert [starter.exitcode for starter in starters] == [0, 0, 0, 0]
+
+
+def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Misconfigured, match="9999.*newer"):
+        database.migrate()
+
+
+def test_tables_of_somebody_else_are_left_alone(database_url: str) -> None:
+    database = Database(database_url)
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE users (name text)"))
+    with pytest.raises(Misconfigured, match="users.*database of its own"):
+        database.migrate()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM users")).scalar_one() == 0
+    database.close()
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "sqlite://", "sqlite:///:memory:", "mysql://localhost/faces"])
+def test_only_a_sqlite_file_or_postgresql_can_be_the_database(url: str) -> None:
+    with pytest.raises(Misconfigured):
+        Database(url)
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="missing"):
+        Database(f"sqlite:///{tmp_path / 'missing' / 'countenance.sqlite'}")
+
+
+def test_what_fails_half_way_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        connection.execute(insert(schema.changes).values(collection_key=1, at=0.0))
+        raise ZeroDivisionError
+    assert _noted(database) == []
+
+
+def test_a_read_sees_one_snapshot(database: Database) -> None:
+    _note(database, 1)
+    with database.read() as connection:
+        before = connection.execute(select(schema.changes.c.collection_key)).scalars().all()
+        _note(database, 2)
+        after = connection.execute(select(schema.changes.c.collection_key)).scalars().all()
+    assert before == after == [1]
+    assert _noted(database) == [1, 2]
+
+
+def test_a_follower_never_misses_a_change_of_concurrent_writers(database: Database) -> None:
+    writers, each = 8, 25
+
+    def write(number: int) -> None:
+        for _ in range(each):
+            with database.write() as connection:
+                connection.execute(insert(schema.changes).values(collection_key=number, at=0.0))
+                time.sleep(0.0005)  # others number their changes meanwhile, unless they wait
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(writers)]
+    for thread in threads:
+        thread.start()
+    followed: list[int] = []
+    last = 0
+    while True:
+        writing = any(thread.is_alive() for thread in threads)
+        with database.read() as connection:
+            query = select(schema.changes.c.seq).where(schema.changes.c.seq > last).order_by(schema.changes.c.seq)
+            followed.extend(connection.execute(query).scalars())
+        last = followed[-1] if followed else 0
+        if not writing:
+            break
+    with database.read() as connection:
+        everything = connection.execute(select(schema.changes.c.seq).order_by(schema.changes.c.seq)).scalars().all()
+    assert len(everything) == writers * each
+    assert followed == everything
+
+
+class TestSQLite:
+    """What only the embedded database promises."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        return tmp_path / "countenance.sqlite"
+
+    def test_the_file_and_its_log_are_readable_by_their_owner_only(self, path: Path) -> None:
+        database = Database(f"sqlite:///{path}")
+        database.migrate()
+        _note(database, 1)
+        files = sorted(path.parent.iterdir())
+        assert [file.name for file in files] == [path.name, f"{path.name}-shm", f"{path.name}-wal"]
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        database.close()
+
+    def test_every_connection_is_durable_and_erases(self, path: Path) -> None:
+        database = Database(f"sqlite:///{path}")
+        with database.read() as one, database.read() as other:
+            for connection in (one, other):
+                pragmas = {
+                    name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                    for name in ("journal_mode", "synchronous", "secure_delete", "foreign_keys", "temp_store")
+                }
+                full, on, memory = 2, 1, 2
+                assert pragmas == {
+                    "journal_mode": "wal",
+                    "synchronous": full,
+                    "secure_delete": on,
+                    "foreign_keys": on,
+                    "temp_store": memory,
+                }
+        database.close()
+
+    def test_the_log_is_emptied_once_the_last_reader_of_an_older_snapshot_has_gone(self, path: Path) -> None:
+        database = Database(f"sqlite:///{path}")
+        database.migrate()
+        log = path.with_name(f"{path.name}-wal")
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM changes").fetchone()
+        with database.write(erases=True) as connection:
+            connection.execute(insert(schema.changes).values(collection_key=1, at=0.0))
+        assert log.stat().st_size > 0
+        reader.close()
+        deadline = time.monotonic() + 30
+        while log.stat().st_size and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert log.stat().st_size == 0
+        database.close()
+
+    def test_what_a_killed_process_left_in_the_log_is_cleared_at_the_next_start(self, path: Path) -> None:
+        database = Database(f"sqlite:///{path}")
+        database.migrate()
+        _note(database, 1)
+        again = Database(f"sqlite:///{path}")
+        again.migrate()
+        assert path.with_name(f"{path.name}-wal").stat().st_size == 0
+        again.close()
+        database.close()
