@@ -60,7 +60,7 @@ def test_several_processes_may_start_at_once_on_an_empty_database(database_url: 
 def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(Misconfigured, match="9999.*newer"):
+    with pytest.raises(Misconfigured, match=r"9999.*newer"):
         database.migrate()
 
 
@@ -68,7 +68,7 @@ def test_tables_of_somebody_else_are_left_alone(database_url: str) -> None:
     database = Database(database_url)
     with database.write() as connection:
         connection.execute(text("CREATE TABLE users (name text)"))
-    with pytest.raises(Misconfigured, match="users.*database of its own"):
+    with pytest.raises(Misconfigured, match=r"users.*database of its own"):
         database.migrate()
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM users")).scalar_one() == 0
@@ -87,9 +87,13 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 
 def test_what_fails_half_way_leaves_nothing(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
-        connection.execute(insert(schema.changes).values(collection_key=1, at=0.0))
-        raise ZeroDivisionError
+    def fail_half_way() -> None:
+        with database.write() as connection:
+            connection.execute(insert(schema.changes).values(collection_key=1, at=0.0))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     assert _noted(database) == []
 
 

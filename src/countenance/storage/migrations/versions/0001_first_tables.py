@@ -20,7 +20,9 @@ def upgrade() -> None:
         sa.Column("collection_id", collection_id, nullable=False),
         sa.Column("face_model_version", sa.String(64), nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
-        sa.Column("face_count", key, nullable=False),
+        sa.Column(
+            "face_count", key, nullable=False, comment="Kept with every change: counting millions of rows is slow."
+        ),
         sa.Column("user_count", key, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_collections"),
         sa.UniqueConstraint("collection_id", name="uq_collections_collection_id"),
@@ -31,7 +33,7 @@ def upgrade() -> None:
         sa.Column("key", key, autoincrement=True, nullable=False),
         sa.Column("collection_key", key, nullable=False),
         sa.Column("user_id", sa.String(128), nullable=False),
-        sa.Column("template", sa.LargeBinary),
+        sa.Column("template", sa.LargeBinary, comment="Aggregate of the user's faces; null while there is none."),
         sa.PrimaryKeyConstraint("key", name="pk_users"),
         sa.ForeignKeyConstraint(["collection_key"], ["collections.key"], name="fk_users_collection_key"),
         sa.UniqueConstraint("collection_key", "user_id", name="uq_users_collection_key_user_id"),
@@ -64,10 +66,14 @@ def upgrade() -> None:
     op.create_index("ix_faces_user_key", "faces", ["user_key"])
     op.create_table(
         "changes",
-        sa.Column("seq", key, autoincrement=True, nullable=False),
+        sa.Column("seq", key, autoincrement=True, nullable=False, comment="In commit order: writers take turns."),
         sa.Column("collection_key", key, nullable=False),
-        sa.Column("face_key", key),
-        sa.Column("user_key", key),
+        sa.Column(
+            "face_key", key, comment="The face put or dropped; null when the change is to a user or a collection."
+        ),
+        sa.Column(
+            "user_key", key, comment="The user put or dropped; null when the change is to a face or a collection."
+        ),
         sa.Column("at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_changes"),
         sqlite_autoincrement=True,
@@ -84,8 +90,8 @@ def upgrade() -> None:
         "request_tokens",
         sa.Column("token", sa.String(64), nullable=False),
         sa.Column("operation", sa.String(64), nullable=False),
-        sa.Column("parameters", sa.String(64), nullable=False),
-        sa.Column("answer", sa.Text, nullable=False),
+        sa.Column("parameters", sa.String(64), nullable=False, comment="SHA-256 of the canonical parameters, in hex."),
+        sa.Column("answer", sa.Text, nullable=False, comment="The answer to replay, as JSON."),
         sa.Column("expires_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("token", "operation", name="pk_request_tokens"),
     )
@@ -112,7 +118,7 @@ def upgrade() -> None:
         "access_keys",
         sa.Column("access_key_id", sa.String(32), nullable=False),
         sa.Column("principal_key", key, nullable=False),
-        sa.Column("sealed_secret", sa.LargeBinary, nullable=False),
+        sa.Column("sealed_secret", sa.LargeBinary, nullable=False, comment="AES-256-GCM: nonce || ciphertext."),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("revoked_at", sa.Double),
         sa.PrimaryKeyConstraint("access_key_id", name="pk_access_keys"),
