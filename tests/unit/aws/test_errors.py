@@ -1,0 +1,46 @@
+"""What a client is told when something went wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from countenance import errors
+from countenance.aws.errors import InvalidSignatureException, error_response
+from countenance.aws.model import service_model
+
+
+def test_the_body_names_the_class_and_the_header_repeats_it() -> None:
+    response = error_response(errors.ResourceNotFound("The collection id: x does not exist"), "id-1")
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/x-amz-json-1.1"
+    assert response.headers["x-amzn-errortype"] == "ResourceNotFoundException"
+    assert json.loads(response.body) == {
+        "__type": "ResourceNotFoundException",
+        "Message": "The collection id: x does not exist",
+        "Code": "ResourceNotFoundException",
+        "Logref": "id-1",
+    }
+
+
+def test_a_refused_signature_is_a_client_error() -> None:
+    response = error_response(InvalidSignatureException(), "id-1")
+    assert response.status_code == 400
+    assert json.loads(response.body)["__type"] == "InvalidSignatureException"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("/srv/secret.key"), errors.Misconfigured("/srv/secret.key")])
+def test_what_is_our_own_fault_is_told_without_details(error: Exception) -> None:
+    response = error_response(error, "id-1")
+    assert response.status_code == 500
+    body = json.loads(response.body)
+    assert body["__type"] == "InternalServerError"
+    assert "id-1" in body["Message"]
+    assert "secret" not in body["Message"]
+
+
+@pytest.mark.parametrize("error", errors.CountenanceError.__subclasses__(), ids=lambda error: str(error.__name__))
+def test_every_error_is_an_exception_of_the_service_model(error: type[errors.CountenanceError]) -> None:
+    if error is not errors.Misconfigured:
+        assert service_model().shape_for(error.code).metadata["exception"]
