@@ -1,0 +1,71 @@
+"""Upright square pieces of a photo, and the way back from their pixels to the photo's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """A square piece of a photo.
+
+    `pixels` is uint8 (size, size, 3) RGB; `scale` is crop pixels per photo pixel; `matrix` is float64 (2, 3) and takes
+    photo pixels to crop pixels.
+    """
+
+    pixels: NDArray[np.uint8]
+    scale: float
+    matrix: NDArray[np.float64]
+
+    def to_photo(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """`points` (n, 2) or (n, 3) of the crop, in pixels of the photo; depths are scaled and keep their sign."""
+        rotation = self.matrix[:, :2]
+        flat = (points[:, :2] - self.matrix[:, 2]) @ rotation / self.scale**2
+        return np.column_stack([flat, points[:, 2:] / self.scale]).astype(np.float32)
+
+
+def upright(
+    pixels: NDArray[np.uint8], centre: NDArray[np.floating], across: NDArray[np.floating], side: float, size: int
+) -> Crop:
+    """The square of `side` photo pixels around `centre`, turned so that `across` points right, as `size` pixels.
+
+    `pixels` is (h, w, 3); what lies outside the photo is black. Large squares are averaged down, not sampled, so that
+    fine detail does not turn into false detail.
+    """
+    angle = float(np.arctan2(across[1], across[0]))
+    scale = size / max(side, 1.0)
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    matrix = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0]])
+    matrix[:, 2] = size / 2 - matrix[:, :2] @ np.asarray(centre, np.float64)
+
+    source, to_source = pixels, matrix
+    shrink = int(1 / scale)
+    if shrink >= 2:
+        source, to_source = _averaged(pixels, matrix, np.asarray(centre, np.float64), side, shrink)
+    return Crop(_warp(source, to_source, size), scale, matrix)
+
+
+def _averaged(
+    pixels: NDArray[np.uint8], matrix: NDArray[np.float64], centre: NDArray[np.float64], side: float, shrink: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The part of the photo under the square, `shrink` times smaller, with the matrix that fits it."""
+    reach = side * 0.75  # a little more than half the diagonal of the square
+    height, width = pixels.shape[:2]
+    low = np.clip(np.floor(centre - reach), 0, [width - 1, height - 1]).astype(int)
+    high = np.clip(np.ceil(centre + reach), low + 1, [width, height]).astype(int)
+    size = np.maximum((high - low) // shrink, 1)
+    part = pixels[low[1] : high[1], low[0] : high[0]]
+    small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+    # The centre of pixel i of the small picture is at (i + 0.5) * step - 0.5 of the part.
+    step = (high - low) / size
+    linear = matrix[:, :2] * step
+    offset = matrix[:, :2] @ (low + step / 2 - 0.5) + matrix[:, 2]
+    return np.asarray(small, np.uint8), np.column_stack([linear, offset])
+
+
+def _warp(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.warpAffine(pixels, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
