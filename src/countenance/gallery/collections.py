@@ -51,14 +51,14 @@ class Collections:
         with self._database.read() as connection:
             return find_collection(connection, collection_id)
 
-    def list(self, after: str | None, limit: int) -> Page[Collection, str]:
-        """Collections whose id comes bytewise after `after`, by id, at most `limit` of them."""
-        query = _select_collections().order_by(schema.collections.c.collection_id).limit(limit + 1)
+    def list(self, after: int | None, limit: int) -> Page[Collection]:
+        """Collections whose key comes after `after`, by key, at most `limit`."""
+        query = _select_collections().order_by(schema.collections.c.key).limit(limit + 1)
         if after is not None:
-            query = query.where(schema.collections.c.collection_id > after)
+            query = query.where(schema.collections.c.key > after)
         with self._database.read() as connection:
             found = [_to_collection(row) for row in connection.execute(query)]
-        return Page.of([(collection.collection_id, collection) for collection in found], limit)
+        return Page.of(found, limit)
 
     def delete(self, collection_id: str) -> None:
         """Deletes the collection with its faces, users and tags. Raises ResourceNotFound."""

@@ -167,7 +167,7 @@ class Faces:
         *,
         user_id: str | None = None,
         face_ids: Sequence[str] | None = None,
-    ) -> Page[Face, int]:
+    ) -> Page[Face]:
         """Faces whose key comes after `after`, by key, at most `limit`; of that user only, of those ids only."""
         with self._database.read() as connection:
             collection = find_collection(connection, collection_id)
@@ -179,7 +179,7 @@ class Faces:
             if face_ids is not None:
                 query = query.where(schema.faces.c.face_id.in_(list(face_ids)))
             found = [to_face(row) for row in connection.execute(query.order_by(schema.faces.c.key).limit(limit + 1))]
-        return Page.of([(face.key, face) for face in found], limit)
+        return Page.of(found, limit)
 
     def get(self, collection_id: str, face_ids: Sequence[str]) -> dict[str, Face]:
         """The faces of the collection that have one of these ids, by FaceId."""

@@ -120,7 +120,7 @@ class Users:
         with self._database.write(erases=True) as connection:
             once(connection, token, "DeleteUser", {"collection": collection_id, "user": user_id}, work)
 
-    def list(self, collection_id: str, after: int | None, limit: int) -> Page[User, int]:
+    def list(self, collection_id: str, after: int | None, limit: int) -> Page[User]:
         """Users whose key comes after `after`, by key, at most `limit`."""
         with self._database.read() as connection:
             collection = find_collection(connection, collection_id)
@@ -128,7 +128,7 @@ class Users:
             if after is not None:
                 query = query.where(schema.users.c.key > after)
             found = [_to_user(row) for row in connection.execute(query.order_by(schema.users.c.key).limit(limit + 1))]
-        return Page.of([(user.key, user) for user in found], limit)
+        return Page.of(found, limit)
 
     def get(self, collection_id: str, user_id: str) -> User:
         """Raises ResourceNotFound for an unknown user."""

@@ -31,7 +31,8 @@ class Application:
         self.settings = settings
         self.database = Database(settings.effective_database_url)
         self.database.migrate()
-        self.access_keys = AccessKeys(self.database, SealingKey.load_or_create(settings.effective_secrets_key))
+        self.access_keys = AccessKeys(self.database, SealingKey.open(settings.effective_secrets_key))
+        self.access_keys.verify()
         self.operator_file = ensure_operator(settings, self.access_keys)
         self.vision = Vision(settings)
         photos = Photos(settings, S3Photos(settings))
@@ -47,6 +48,10 @@ class Application:
         self.collections = CollectionAdministration(self.vision, collections)
         self.users = UserAdministration(self.vision, collections, users)
         self.keys = KeyAdministration(self.access_keys)
+
+    def ready(self) -> bool:
+        """Whether requests can be served: the database answers."""
+        return self.database.answers()
 
     def close(self) -> None:
         """Let go of the database and the threads."""

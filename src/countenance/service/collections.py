@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from countenance.gallery.collections import Collection, Collections, Description
+from countenance.gallery.collections import Collection, Collections
 from countenance.service.callers import Caller
-from countenance.service.pagination import DEFAULT_PAGE, Page, next_token, position
+from countenance.service.pagination import DEFAULT_PAGE, Listing, position
 from countenance.service.uses import Action, use
 from countenance.vision.analysis import Vision
 
@@ -27,20 +27,18 @@ class CollectionAdministration:
         with use(caller, Action.CREATE_COLLECTION, collection_id, face_model_version=version):
             return self._collections.create(collection_id, version, tags)
 
-    def describe(self, caller: Caller, collection_id: str) -> Description:
+    def describe(self, caller: Caller, collection_id: str) -> Collection:
         """The collection with the numbers of its faces and users. Raises `ResourceNotFound`."""
         with use(caller, Action.DESCRIBE_COLLECTION, collection_id):
-            return self._collections.describe(collection_id)
+            return self._collections.get(collection_id)
 
-    def list(self, caller: Caller, max_results: int | None = None, token: str | None = None) -> Page[Collection]:
+    def list(self, caller: Caller, max_results: int | None = None, token: str | None = None) -> Listing[Collection]:
         """A page of the collections, in the order of their creation. Raises `InvalidPaginationToken`."""
         with use(caller, Action.LIST_COLLECTIONS) as outcome:
             request = [Action.LIST_COLLECTIONS]
-            limit = max_results or DEFAULT_PAGE
-            found = self._collections.list(position(request, token), limit + 1)
-            page = found[:limit]
-            outcome.state(collections=len(page))
-            return Page(page, next_token(request, page[-1].key) if len(found) > limit else None)
+            page = self._collections.list(position(request, token), max_results or DEFAULT_PAGE)
+            outcome.state(collections=len(page.items))
+            return Listing.of(request, page)
 
     def delete(self, caller: Caller, collection_id: str) -> None:
         """Erase the collection with its faces, users and tags. Raises `ResourceNotFound`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from countenance.gallery.collections import Collections
 from countenance.gallery.faces import Deletion, Face, Faces, NewFace
 from countenance.service.callers import Caller
-from countenance.service.pagination import DEFAULT_PAGE, Page, next_token, position
+from countenance.service.pagination import DEFAULT_PAGE, Listing, position
 from countenance.service.photos import Photos, PhotoSource
 from countenance.service.uses import Action, use
 from countenance.vision.analysis import Vision
@@ -53,8 +53,7 @@ class Enrolment:
         Raises `ResourceNotFound` for the collection.
         """
         with use(caller, Action.INDEX_FACES, collection_id, quality_filter=quality_filter) as outcome:
-            collection = self._collections.get(collection_id)
-            version = collection.face_model_version
+            version = self._collections.get(collection_id).face_model_version
             photo = self._photos.open(source)
             detections = self._vision.detect(photo)
             details = self._vision.describe(photo, detections, attributes)
@@ -73,7 +72,7 @@ class Enrolment:
                 NewFace(detail.bounding_box, detail.confidence, template)
                 for (_, detail), template in zip(chosen, templates, strict=True)
             ]
-            enrolled = self._faces.index(collection, image_id(photo), external_image_id, new)
+            enrolled = self._faces.index(collection_id, image_id(photo), external_image_id, new)
             outcome.state(faces=len(enrolled), unindexed=len(unindexed), face_model_version=version)
             records = [(face, detail) for face, (_, detail) in zip(enrolled, chosen, strict=True)]
             return Indexing(version, records, unindexed)
@@ -87,21 +86,20 @@ class Enrolment:
         face_ids: Sequence[str] | None = None,
         max_results: int | None = None,
         token: str | None = None,
-    ) -> tuple[str, Page[Face]]:
+    ) -> tuple[str, Listing[Face]]:
         """The collection's face model version and a page of its faces, in the order of their enrolment.
 
         A face that lives through the listing is in exactly one page. Raises `ResourceNotFound` for the collection
         and the user, `InvalidPaginationToken`.
         """
         with use(caller, Action.LIST_FACES, collection_id) as outcome:
-            collection = self._collections.get(collection_id)
+            version = self._collections.get(collection_id).face_model_version
             request = [Action.LIST_FACES, collection_id, user_id, sorted(face_ids) if face_ids else None]
+            after = position(request, token)
             limit = max_results or DEFAULT_PAGE
-            found = self._faces.list(collection, position(request, token), limit + 1, user_id, face_ids)
-            page = found[:limit]
-            outcome.state(faces=len(page))
-            following = next_token(request, page[-1].key) if len(found) > limit else None
-            return collection.face_model_version, Page(page, following)
+            page = self._faces.list(collection_id, after, limit, user_id=user_id, face_ids=face_ids)
+            outcome.state(faces=len(page.items))
+            return version, Listing.of(request, page)
 
     def delete_faces(self, caller: Caller, collection_id: str, face_ids: Sequence[str]) -> Deletion:
         """Erase faces; those that a user holds, and those that are not there, are named with reasons.
@@ -109,8 +107,8 @@ class Enrolment:
         Raises `ResourceNotFound` for the collection.
         """
         with use(caller, Action.DELETE_FACES, collection_id, requested=len(face_ids)) as outcome:
-            deletion = self._faces.delete(self._collections.get(collection_id), face_ids)
-            outcome.state(deleted=len(deletion.deleted), unsuccessful=len(deletion.unsuccessful))
+            deletion = self._faces.delete(collection_id, face_ids)
+            outcome.state(deleted=len(deletion.deleted), unsuccessful=len(deletion.failed))
             return deletion
 
 

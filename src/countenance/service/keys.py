@@ -10,7 +10,7 @@ from pathlib import Path
 from countenance.service.callers import Caller
 from countenance.service.uses import Action, use
 from countenance.settings import Settings
-from countenance.storage.keys import AccessKey, AccessKeys, NewAccessKey
+from countenance.storage.keys import AccessKey, AccessKeys, Credentials
 
 OPERATOR = "operator"
 
@@ -24,7 +24,7 @@ class KeyAdministration:
     def __init__(self, keys: AccessKeys) -> None:
         self._keys = keys
 
-    def create(self, caller: Caller, organization: str, principal: str) -> NewAccessKey:
+    def create(self, caller: Caller, organization: str, principal: str) -> Credentials:
         """A new key of a named principal, both created when new."""
         with use(caller, Action.CREATE_ACCESS_KEY) as outcome:
             key = self._keys.create(organization, principal)

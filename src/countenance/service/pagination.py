@@ -8,9 +8,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
 from countenance.errors import InvalidPaginationToken
+from countenance.gallery.pages import Item, Page
 
 # Rekognition's page size where a request names none, or names 0.
 DEFAULT_PAGE = 1000
@@ -18,36 +19,45 @@ DEFAULT_PAGE = 1000
 # A digest that only has to tell requests apart; the whole token must stay under the model's 255 characters.
 FINGERPRINT_BYTES = 12
 
-Item = TypeVar("Item")
+# Keys are signed 64-bit integers in the database.
+MAX_KEY = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """Some of a listing, and the token of the next page; `next_token` is None on the last one."""
+class Listing(Generic[Item]):
+    """Some of what there is, and the token of the rest; `next_token` is None when there is no more."""
 
     items: Sequence[Item]
     next_token: str | None
 
+    @classmethod
+    def of(cls, request: Sequence[object], page: Page[Item]) -> Listing[Item]:
+        """What a page answers to `request`: the operation and the parameters that must not change between pages."""
+        return cls(page.items, None if page.after is None else next_token(request, page.after))
+
 
 def next_token(request: Sequence[object], after: int) -> str:
-    """A token that continues `request` (the operation and the parameters that must not change) behind key `after`."""
+    """A token that continues `request` behind key `after`."""
     return base64.urlsafe_b64encode(_fingerprint(request) + after.to_bytes(8, "big")).decode("ascii")
 
 
-def position(request: Sequence[object], token: str | None) -> int:
-    """The key to continue behind; 0 at the start.
+def position(request: Sequence[object], token: str | None) -> int | None:
+    """The key to continue behind; None at the start.
 
     Raises `InvalidPaginationToken` for anything that `next_token` did not make for this very request.
     """
     if token is None:
-        return 0
+        return None
     try:
         content = base64.b64decode(token, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidPaginationToken from error
     if len(content) != FINGERPRINT_BYTES + 8 or content[:FINGERPRINT_BYTES] != _fingerprint(request):
         raise InvalidPaginationToken
-    return int.from_bytes(content[FINGERPRINT_BYTES:], "big", signed=False)
+    after = int.from_bytes(content[FINGERPRINT_BYTES:], "big")
+    if after > MAX_KEY:
+        raise InvalidPaginationToken
+    return after
 
 
 def _fingerprint(request: Sequence[object]) -> bytes:

@@ -30,7 +30,6 @@ MAX_USERS = 500
 COSINE_SLACK = 1e-6
 
 NO_FACES = "There are no faces in the image. Should be at least 1."
-UNKNOWN_FACE = "faceId was not found in the collection."
 
 Subject = TypeVar("Subject", Face, User)
 
@@ -86,7 +85,7 @@ class Searches:
         """
         with use(caller, Action.SEARCH_FACES, collection_id, threshold=threshold, limit=max_faces) as outcome:
             collection = self._collections.get(collection_id)
-            probe = self._face_template(collection, face_id)
+            probe = self._faces.template(collection_id, face_id)
             found = self._found_faces(collection, probe, max_faces, exclude=face_id)
             return FaceSearch(collection.face_model_version, self._matches(collection, threshold, found, outcome))
 
@@ -133,9 +132,9 @@ class Searches:
             collection = self._collections.get(collection_id)
             probe: Template | None
             if user_id is not None and face_id is None:
-                probe = self._users.template(collection, user_id)
+                probe = self._users.template(collection_id, user_id)
             elif face_id is not None and user_id is None:
-                probe = self._face_template(collection, face_id)
+                probe = self._faces.template(collection_id, face_id)
             else:
                 raise InvalidParameter("Give exactly one of UserId and FaceId.")
             if probe is None:
@@ -181,12 +180,6 @@ class Searches:
             found = self._found_users(collection, probe, max_users)
             matches = self._matches(collection, threshold, found, outcome)
             return UserSearch(collection.face_model_version, matches, searched[1], unsearched)
-
-    def _face_template(self, collection: Collection, face_id: str) -> Template:
-        template = self._faces.template(collection, face_id)
-        if template is None:
-            raise InvalidParameter(UNKNOWN_FACE)
-        return template
 
     def _found_faces(
         self, collection: Collection, probe: Template, limit: int, exclude: str | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from countenance.gallery.collections import Collections
-from countenance.gallery.users import Association, Disassociation, User, Users
+from countenance.gallery.users import Association, User, Users
 from countenance.service.callers import Caller
-from countenance.service.pagination import Page, next_token, position
+from countenance.service.pagination import Listing, position
 from countenance.service.uses import Action, use
 from countenance.vision.analysis import Vision
 
@@ -32,28 +32,25 @@ class UserAdministration:
         Raises `ResourceNotFound`, `ResourceConflict` (the user exists), `IdempotentParameterMismatch`.
         """
         with use(caller, Action.CREATE_USER, collection_id):
-            self._users.create(self._collections.get(collection_id), user_id, token)
+            self._users.create(collection_id, user_id, token=token)
 
     def delete(self, caller: Caller, collection_id: str, user_id: str, token: str | None = None) -> None:
         """Erase a user; its faces stay, disassociated. Raises `ResourceNotFound`, `IdempotentParameterMismatch`."""
         with use(caller, Action.DELETE_USER, collection_id):
-            self._users.delete(self._collections.get(collection_id), user_id, token)
+            self._users.delete(collection_id, user_id, token=token)
 
     def list(
         self, caller: Caller, collection_id: str, max_results: int | None = None, token: str | None = None
-    ) -> Page[User]:
+    ) -> Listing[User]:
         """A page of the users, in the order of their creation.
 
         Raises `ResourceNotFound`, `InvalidPaginationToken`.
         """
         with use(caller, Action.LIST_USERS, collection_id) as outcome:
-            collection = self._collections.get(collection_id)
             request = [Action.LIST_USERS, collection_id]
-            limit = max_results or MAX_USERS_PAGE
-            found = self._users.list(collection, position(request, token), limit + 1)
-            page = found[:limit]
-            outcome.state(users=len(page))
-            return Page(page, next_token(request, page[-1].key) if len(found) > limit else None)
+            page = self._users.list(collection_id, position(request, token), max_results or MAX_USERS_PAGE)
+            outcome.state(users=len(page.items))
+            return Listing.of(request, page)
 
     def associate(
         self,
@@ -75,18 +72,21 @@ class UserAdministration:
             collection = self._collections.get(collection_id)
             similarity = self._vision.calibration(collection.face_model_version).similarity
             association = self._users.associate(
-                collection, user_id, face_ids, lambda cosine: float(similarity(cosine)), threshold, token
+                collection_id,
+                user_id,
+                face_ids,
+                threshold=threshold,
+                similarity=lambda cosine: float(similarity(cosine)),
+                token=token,
             )
-            outcome.state(associated=len(association.associated), unsuccessful=len(association.unsuccessful))
+            outcome.state(associated=len(association.changed), unsuccessful=len(association.unchanged))
             return association
 
     def disassociate(
         self, caller: Caller, collection_id: str, user_id: str, face_ids: Sequence[str], token: str | None = None
-    ) -> Disassociation:
+    ) -> Association:
         """Take faces from a user. Raises `ResourceNotFound`, `IdempotentParameterMismatch`."""
         with use(caller, Action.DISASSOCIATE_FACES, collection_id, requested=len(face_ids)) as outcome:
-            disassociation = self._users.disassociate(self._collections.get(collection_id), user_id, face_ids, token)
-            outcome.state(
-                disassociated=len(disassociation.disassociated), unsuccessful=len(disassociation.unsuccessful)
-            )
+            disassociation = self._users.disassociate(collection_id, user_id, face_ids, token=token)
+            outcome.state(disassociated=len(disassociation.changed), unsuccessful=len(disassociation.unchanged))
             return disassociation

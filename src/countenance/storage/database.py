@@ -23,7 +23,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from countenance.errors import Misconfigured
 from countenance.storage import schema
@@ -130,6 +130,15 @@ class Database:
             if revision != scripts.get_current_head():
                 configuration.attributes["connection"] = connection
                 command.upgrade(configuration, "head")
+
+    def answers(self) -> bool:
+        """Whether the database can be read right now."""
+        try:
+            with self.read() as connection:
+                connection.execute(select(1))
+        except SQLAlchemyError:
+            return False
+        return True
 
     def close(self) -> None:
         """Closes idle connections. A pending erasure gets one more try."""
