@@ -14,6 +14,7 @@ from countenance.service.photos import Photos, PhotoSource
 from countenance.service.uses import Action, use
 from countenance.vision.analysis import Vision
 from countenance.vision.details import Attribute, FaceDetail
+from countenance.vision.detection import Detection
 from countenance.vision.images import Photo
 from countenance.vision.quality import QualityFilter, Reason
 
@@ -57,7 +58,7 @@ class Enrolment:
             photo = self._photos.open(source)
             detections = self._vision.detect(photo)
             details = self._vision.describe(photo, detections, attributes)
-            chosen = []
+            chosen: list[tuple[Detection, FaceDetail]] = []
             unindexed: list[tuple[Sequence[Reason], FaceDetail]] = []
             for detection, detail in zip(detections, details, strict=True):
                 reasons = self._vision.quality_reasons(detail, quality_filter)
