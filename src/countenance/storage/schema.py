@@ -33,14 +33,11 @@ metadata = MetaData(
 # SQLite numbers rows by itself only for a plain INTEGER key; PostgreSQL needs 64 bits.
 Key = BigInteger().with_variant(Integer, "sqlite")
 
-# Collections are listed by id: bytewise everywhere, not by the locale of the PostgreSQL cluster.
-CollectionId = String(255).with_variant(String(255, collation="C"), "postgresql")
-
 collections = Table(
     "collections",
     metadata,
     Column("key", Key, primary_key=True, autoincrement=True),
-    Column("collection_id", CollectionId, nullable=False, unique=True),
+    Column("collection_id", String(255), nullable=False, unique=True),
     Column("face_model_version", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("face_count", Key, nullable=False, comment="Kept with every change: counting millions of rows is slow."),

@@ -10,14 +10,13 @@ down_revision = None
 
 # Written out rather than imported from the schema: a migration does not change when the schema does.
 key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-collection_id = sa.String(255).with_variant(sa.String(255, collation="C"), "postgresql")
 
 
 def upgrade() -> None:
     op.create_table(
         "collections",
         sa.Column("key", key, autoincrement=True, nullable=False),
-        sa.Column("collection_id", collection_id, nullable=False),
+        sa.Column("collection_id", sa.String(255), nullable=False),
         sa.Column("face_model_version", sa.String(64), nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column(
