@@ -1,0 +1,129 @@
+"""Photos in the one S3-compatible store of the settings: what `Image.S3Object` of a request may name.
+
+The store, its credentials and the buckets come from the settings alone, not from the environment, profiles or instance
+metadata, and a request can name nothing else: no other host, no other bucket, no way out of a bucket.
+Trust: whoever can write to an allowed bucket chooses which photo is recognised; they cannot make the server fetch from
+anywhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.session
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from countenance.errors import ImageTooLarge, InvalidS3Object, Misconfigured
+from countenance.settings import Settings
+
+CONNECT_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 20
+ATTEMPTS = 2
+CHUNK_BYTES = 256 * 1024
+
+# Where botocore would look for settings of its own: (name in files, environment variable, default, conversion).
+_FROM_NOWHERE = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+
+# Rekognition's own sentence; clients look for it.
+UNABLE = "Unable to get object metadata from S3. Check object key, region and/or access permissions."
+
+_REASONS = {
+    301: "The bucket is in another region.",
+    400: "The store did not accept the request: the bucket may be in another region, or the version malformed.",
+    401: "The store does not accept this server's credentials.",
+    403: "The store does not let this server read the object.",
+    404: "There is no such object, version or bucket.",
+    405: "This version of the object is a delete marker.",
+    412: "The object was replaced while it was read: try again.",
+}
+
+
+class S3Photos:
+    """Reads photos from the store. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connects to nothing yet. Raises Misconfigured when only half of the store's credentials are set."""
+        if (settings.s3_access_key_id is None) != (settings.s3_secret_access_key is None):
+            raise Misconfigured("s3_access_key_id and s3_secret_access_key go together.")
+        self._buckets = settings.s3_buckets
+        self._region = settings.s3_region
+        self._client = _client(settings) if settings.s3_buckets else None
+
+    def fetch(self, bucket: str, name: str, version: str | None, max_bytes: int) -> bytes:
+        """The object's bytes, at most `max_bytes`; of that version, or the newest when `version` is None.
+
+        Raises ImageTooLarge, before anything is downloaded, for an object above `max_bytes`, and InvalidS3Object for
+        everything else that keeps it from being read.
+        """
+        if self._client is None or bucket not in self._buckets:
+            raise InvalidS3Object(f"{UNABLE} This server may not read the bucket {bucket}: its operator lists those.")
+        if not {".", ".."}.isdisjoint(name.split("/")):
+            raise InvalidS3Object(f"{UNABLE} An object whose key has a part that is . or .. cannot be read.")
+        which = {"Bucket": bucket, "Key": name} | ({} if version is None else {"VersionId": version})
+        try:
+            found = self._client.head_object(**which)
+            if found["ContentLength"] > max_bytes:
+                raise ImageTooLarge(
+                    f"Image size is too large: the object has {found['ContentLength']} bytes, "
+                    f"at most {max_bytes} are read."
+                )
+            body = self._client.get_object(**which, IfMatch=found["ETag"])["Body"]
+            return _read(body, max_bytes)
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            reason = _REASONS.get(status, f"The store answered with status {status}.")
+            raise InvalidS3Object(f"{UNABLE} {reason}") from error
+        except BotoCoreError as error:
+            raise InvalidS3Object(f"{UNABLE} The store cannot be reached, or broke off.") from error
+
+
+def _read(body: Any, max_bytes: int) -> bytes:
+    """All of the stream; what the store said of its length is not believed."""
+    data = bytearray()
+    with body:
+        while chunk := body.read(CHUNK_BYTES):
+            data += chunk
+            if len(data) > max_bytes:
+                raise ImageTooLarge(f"Image size is too large: at most {max_bytes} bytes are read.")
+    return bytes(data)
+
+
+def _client(settings: Settings) -> Any:
+    secret = settings.s3_secret_access_key
+    client = botocore.session.Session(session_vars=_FROM_NOWHERE).create_client(
+        "s3",
+        region_name=settings.s3_region,
+        endpoint_url=settings.s3_endpoint_url,
+        aws_access_key_id=settings.s3_access_key_id,
+        aws_secret_access_key=None if secret is None else secret.get_secret_value(),
+        config=Config(
+            signature_version=UNSIGNED if secret is None else "s3v4",
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # missing in the published types
+            request_checksum_calculation="when_required",  # other stores than AWS's may not know the newer ones
+            response_checksum_validation="when_required",
+            # One host for all buckets, where the store is not AWS's: it may have no wildcard DNS name.
+            s3={"addressing_style": "path"} if settings.s3_endpoint_url else {},
+        ),
+    )
+    home = urlsplit(client.meta.endpoint_url).hostname
+
+    def stay_at_home(request: AWSRequest, **_: Any) -> None:
+        # botocore follows a bucket into its own region; Rekognition does not, and neither do we.
+        host = urlsplit(str(request.url)).hostname or ""
+        if host != home and not host.endswith(f".{home}"):
+            raise InvalidS3Object(f"{UNABLE} {_REASONS[301]} This server reads from {settings.s3_region}.")
+
+    client.meta.events.register_first("before-send.s3", stay_at_home)
+    return client
