@@ -54,10 +54,10 @@ class MeasuredDataSet(_Part):
     images: int = Field(ge=1)
     subjects: int = Field(ge=1)
     failures_to_enrol: int = Field(ge=0, description="Images in which no face was found (ISO/IEC 19795-1 FTE).")
-    grouping: tuple[str, ...] = Field(description="Columns whose combined values are the demographic groups.")
-    corrections: int = Field(0, ge=0, description="Recorded pairs of images found to show one person, now one subject.")
+    groupings: tuple[tuple[str, ...], ...] = Field(description="Columns whose combined values are the groups.")
+    corrections: int = Field(ge=0, description="Pairs of images found to show one person: never compared as non-mated.")
     corrections_sha256: Digest | None = None
-    digest: Digest = Field(description="SHA-256 over the sorted lines 'sha256-of-file subject group' of every image.")
+    digest: Digest = Field(description="SHA-256 over file hashes, subjects and groups of all images.")
 
 
 class Interval(_Part):
@@ -68,9 +68,9 @@ class Interval(_Part):
 
 
 class MeasuredRate(_Part):
-    """False match rate of one group at one pinned threshold."""
+    """An error rate at one pinned threshold."""
 
-    false_matches: int = Field(ge=0)
+    errors: int = Field(ge=0)
     rate: Ratio
     interval: Interval
 
@@ -82,29 +82,30 @@ class MeasuredGroup(_Part):
     group: str
     subjects: int = Field(ge=1)
     comparisons: int = Field(ge=0)
-    counts_for_pins: bool = Field(description="False where too few subjects, or excluded by name: reported only.")
-    smallest_observable_fmr: Ratio | None = Field(description="None where nothing can be shown.")
-    at_pins: tuple[MeasuredRate, ...] = Field(description="In the order of `pins`.")
+    counts_for_pins: bool = Field(description="False where subjects are too few, or outside the scope: reported only.")
+    outside: bool = Field(description="Declared outside the scope: the pins promise nothing for this group.")
+    smallest_observable_fmr: Ratio = Field(description="The rate at which 30 false matches are expected.")
+    fmr_at_pins: tuple[MeasuredRate, ...] = Field(description="In the order of `pins`.")
 
 
 class MeasuredMates(_Part):
     """False non-match rate of a data set at the pinned thresholds (mated comparisons)."""
 
     data_set: str
-    comparisons: int = Field(ge=1)
     subjects: int = Field(ge=1)
-    fnmr_at_pins: tuple[Ratio, ...]
+    comparisons: int = Field(ge=1)
+    fnmr_at_pins: tuple[MeasuredRate, ...]
 
 
 class Pin(_Part):
-    """The cosine at which the worst group's false match rate is `fmr`."""
+    """The cosine at which no group's false match rate is above `fmr`, as far as the interval can tell."""
 
     similarity: float
     fmr: float
-    cosine: Cosine
-    estimate: Cosine = Field(description="Point estimate for the worst group; `cosine` is never below it.")
+    cosine: Cosine = Field(description="The upper end of the interval: the conservative side.")
+    estimate: Cosine = Field(description="Of the worst group.")
     interval: Interval
-    worst_group: str
+    worst_group: str = Field(description="The group whose interval reaches highest, as 'data set: group'.")
     evidence: Literal["observed", "extrapolated"]
 
 
@@ -126,7 +127,8 @@ class CalibrationRecord(_Part):
     command: str
     method: str
     confidence: Ratio
-    smallest_observed_fmr: Ratio = Field(description="Beyond it, pins are extrapolations.")
+    smallest_observable_fmr: Ratio = Field(description="In every counted group; rarer rates are extrapolated.")
+    tail_shape: float = Field(description="Shape of the generalised Pareto tail that extrapolates; below 0 it ends.")
     data_sets: tuple[MeasuredDataSet, ...] = Field(min_length=1)
     pins: tuple[Pin, ...]
     curve: tuple[Point, ...] = Field(min_length=2)
