@@ -1,0 +1,5 @@
+"""The command line: the same use cases as the wire, for whoever may read the data folder."""
+
+from countenance.cli.program import main
+
+__all__ = ["main"]

@@ -1,0 +1,57 @@
+"""`countenance compare`: whether the people on two photos are the same."""
+
+from __future__ import annotations
+
+from countenance.aws.faces import bounding_box, compared_face
+from countenance.cli.configuration import opened, with_settings
+from countenance.cli.output import AsJson, print_json, print_table
+from countenance.cli.photographs import PhotoFile, for_files, read_photo
+from countenance.cli.search import Threshold
+from countenance.service.keys import local_caller
+from countenance.service.recognition import DEFAULT_THRESHOLD
+from countenance.settings import Settings
+
+
+@with_settings("data")
+def compare(
+    settings: Settings,
+    source: PhotoFile,
+    target: PhotoFile,
+    threshold: Threshold = DEFAULT_THRESHOLD,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the largest face of the first photo with all faces of the second."""
+    settings = for_files(settings)
+    photos = read_photo(source, settings), read_photo(target, settings)
+    with opened(settings, creates=True) as application:
+        comparison = application.recognition.compare_faces(local_caller(), *photos, threshold=threshold)
+    if as_json:
+        print_json(
+            {
+                "SourceImageFace": {
+                    "BoundingBox": bounding_box(comparison.source.bounding_box),
+                    "Confidence": comparison.source.confidence,
+                },
+                "FaceMatches": [
+                    {"Similarity": similarity, "Face": compared_face(detail)}
+                    for similarity, detail in comparison.matches
+                ],
+                "UnmatchedFaces": [compared_face(detail) for detail in comparison.unmatched],
+            }
+        )
+        return
+    matches = ((f"{similarity:.2f}", detail) for similarity, detail in comparison.matches)
+    unmatched = ((f"below {threshold:g}", detail) for detail in comparison.unmatched)
+    print_table(
+        ("Similarity", "Left", "Top", "Width", "Height", "Confidence"),
+        (
+            (
+                similarity,
+                *(detail.bounding_box.left, detail.bounding_box.top),
+                *(detail.bounding_box.width, detail.bounding_box.height),
+                detail.confidence,
+            )
+            for group in (matches, unmatched)
+            for similarity, detail in group
+        ),
+    )

@@ -1,0 +1,71 @@
+"""`countenance faces`: list and delete the faces of a collection."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from countenance.aws.faces import face
+from countenance.cli.collections import CollectionArgument
+from countenance.cli.configuration import opened, with_settings
+from countenance.cli.identifiers import valid
+from countenance.cli.output import AsJson, print_json, print_table, say
+from countenance.service.keys import local_caller
+from countenance.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="List and delete the faces of a collection.")
+
+FaceIds = Annotated[
+    list[Any], typer.Argument(metavar="FACE_ID...", parser=valid("FaceId"), show_default=False, help="FaceIds.")
+]
+
+
+@app.command("list")
+@with_settings("data")
+def list_(
+    settings: Settings,
+    collection: CollectionArgument,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="ID", parser=valid("UserId"), help="Only this user's faces.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the faces of a collection in the order of their enrolment; with --json, one face a line."""
+    with opened(settings) as application:
+        token = None
+        while True:
+            _, page = application.enrolment.list_faces(local_caller(), collection, user_id=user, token=token)
+            if as_json:
+                sys.stdout.writelines(json.dumps(face(enrolled)) + "\n" for enrolled in page.items)
+            else:
+                print_table(
+                    ("Face", "Image", "ExternalImageId", "User", "Confidence"),
+                    (
+                        (one.face_id, one.image_id, one.external_image_id, one.user_id, one.confidence)
+                        for one in page.items
+                    ),
+                )
+            token = page.next_token
+            if token is None:
+                return
+
+
+@app.command()
+@with_settings("data")
+def delete(settings: Settings, collection: CollectionArgument, face_ids: FaceIds, as_json: AsJson = False) -> None:
+    """Erase faces. Those that a user holds must be disassociated first."""
+    with opened(settings) as application:
+        deletion = application.enrolment.delete_faces(local_caller(), collection, face_ids)
+    if as_json:
+        failed = [{"FaceId": one.face_id, "UserId": one.user_id, "Reasons": [one.reason]} for one in deletion.failed]
+        print_json({"DeletedFaces": list(deletion.deleted), "UnsuccessfulFaceDeletions": failed})
+    else:
+        for face_id in deletion.deleted:
+            say(f"{face_id} erased")
+        for failure in deletion.failed:
+            say(f"{failure.face_id} kept: {failure.reason}")
+    if deletion.failed:
+        raise typer.Exit(1)

@@ -1,0 +1,24 @@
+"""Ids given on the command line, held against the patterns of Rekognition's own service model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from countenance.aws.model import pattern, service_model
+
+
+def valid(shape_name: str) -> Callable[[str], str]:
+    """A parser of an argument or option that is of this shape of the model, such as CollectionId."""
+    shape = service_model().shape_for(shape_name)
+    least, most, expression = shape.metadata["min"], shape.metadata["max"], shape.metadata["pattern"]
+
+    def parse(value: str) -> str:
+        if not least <= len(value) <= most:
+            raise typer.BadParameter(f"{shape_name} has {least} to {most} characters.")
+        if not pattern(expression).fullmatch(value):
+            raise typer.BadParameter(f"{shape_name} must match {expression}")
+        return value
+
+    return parse

@@ -1,0 +1,101 @@
+"""What is printed: answers on stdout, as tables or JSON; progress, notices and complaints on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+# Seconds over which the rate and the remaining time are averaged.
+RATE_SECONDS = 60.0
+
+REFUSED = 1
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+def print_json(answer: object) -> None:
+    """The answer on stdout, for a program to read."""
+    print(json.dumps(answer, indent=2, allow_nan=False, default=str))  # noqa: T201
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """The answer on stdout, for a person to read. Numbers are set to the right."""
+    table = Table(title=title, title_justify="left")
+    body = [list(row) for row in rows]
+    for place, column in enumerate(columns):
+        numbers = all(isinstance(row[place], int | float) for row in body) and bool(body)
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in body:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    Console().print(table)
+
+
+def say(sentence: str) -> None:
+    """One line on stdout."""
+    Console(soft_wrap=True).print(Text(printable(sentence)))
+
+
+def notice(sentence: str) -> None:
+    """One line on stderr."""
+    print(printable(sentence), file=sys.stderr)  # noqa: T201
+
+
+def refuse(sentence: str, status: int = REFUSED) -> NoReturn:
+    """Say on stderr what went wrong, and end."""
+    notice(f"countenance: {sentence}")
+    raise SystemExit(status)
+
+
+def printable(text: str) -> str:
+    """The text without what could steer a terminal: file names may contain anything."""
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
+
+
+def progress(noun: str) -> Progress:
+    """A progress bar on stderr: how many are done of all, how fast, how long it still takes."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(noun),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+        speed_estimate_period=RATE_SECONDS,
+    )
+
+
+class _Rate(ProgressColumn):
+    def __init__(self, noun: str) -> None:
+        super().__init__()
+        self._noun = noun
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} {self._noun}/s" if speed else f"- {self._noun}/s")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return printable(str(value))
