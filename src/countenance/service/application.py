@@ -35,7 +35,7 @@ class Application:
         self.access_keys.verify()
         self.operator_file = ensure_operator(settings, self.access_keys)
         self.vision = Vision(settings)
-        photos = Photos(settings, S3Photos(settings))
+        photos = self.photos = Photos(settings, S3Photos(settings))
         collections = Collections(self.database)
         faces = Faces(self.database)
         users = Users(self.database)

@@ -50,19 +50,24 @@ def local_caller() -> Caller:
 def ensure_operator(settings: Settings, keys: AccessKeys) -> Path | None:
     """On the first start, issue the operator's key and write it to `operator.json` (mode 600) in the data folder.
 
-    On later starts only the endpoint in that file is brought up to date; a file that was taken away is not written
-    again, since its secret is nowhere in the clear. Returns the file's path while it exists.
+    A file that was taken away is not written again, since its secret is nowhere in the clear. Returns the file's path
+    while it exists.
     """
     path = settings.data / "operator.json"
-    if not keys.list():
-        key = keys.create(OPERATOR, OPERATOR)
-        credentials = {"aws_access_key_id": key.access_key_id, "aws_secret_access_key": key.secret}
-    elif path.exists():
-        credentials = json.loads(path.read_text())
-    else:
-        return None
+    if keys.list():
+        return path if path.exists() else None
+    key = keys.create(OPERATOR, OPERATOR)
+    credentials = {"aws_access_key_id": key.access_key_id, "aws_secret_access_key": key.secret}
     _write(path, {**credentials, "endpoint_url": settings.endpoint_url, "region": settings.region})
     return path
+
+
+def publish_endpoint(settings: Settings, operator_file: Path) -> None:
+    """Bring `operator.json` up to date with where the server listens. For the server alone: nobody else knows."""
+    kept = json.loads(operator_file.read_text())
+    published = {**kept, "endpoint_url": settings.endpoint_url, "region": settings.region}
+    if published != kept:
+        _write(operator_file, published)
 
 
 def _write(path: Path, content: dict[str, str]) -> None:
