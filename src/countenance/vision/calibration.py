@@ -135,6 +135,29 @@ class CalibrationRecord(_Part):
     groups: tuple[MeasuredGroup, ...]
     mates: tuple[MeasuredMates, ...] = ()
 
+    def text(self) -> str:
+        """The file's content."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What this calibration does not show, one sentence each."""
+        sentences = []
+        extrapolated = [pin for pin in self.pins if pin.evidence == "extrapolated"]
+        if extrapolated:
+            sentences.append(
+                f"False match rates below {self.smallest_observable_fmr:.2g} were not observed in every group; "
+                "Similarity " + ", ".join(f"{pin.similarity:g}" for pin in extrapolated) + " rests on extrapolation."
+            )
+        for group in self.groups:
+            if group.outside:
+                rates = ", ".join(
+                    f"{rate.rate:.2g} at {pin.similarity:g}"
+                    for pin, rate in zip(self.pins, group.fmr_at_pins, strict=True)
+                )
+                sentences.append(f"Nothing is promised for {group.data_set}, {group.group}: false match rate {rates}.")
+        return tuple(sentences)
+
     @model_validator(mode="after")
     def _is_a_strictly_falling_curve_through_the_pins(self) -> Self:
         cosines = [point.cosine for point in self.curve]
