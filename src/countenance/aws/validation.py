@@ -233,7 +233,8 @@ def _too_short(value: Any, shape: Shape) -> Iterator[str]:
 
 
 def _blob(value: Any) -> bytes | None:
-    if not isinstance(value, str):
+    # Python up to 3.12 lets padding pass that is not called for.
+    if not isinstance(value, str) or len(value) % 4 or value.count("=") > 2:
         return None
     try:
         return base64.b64decode(value, validate=True)

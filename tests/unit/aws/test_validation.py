@@ -162,6 +162,11 @@ NO_BASE64 = "Member must be base64"
         ),
         ("DetectFaces", {"Image": {"Bytes": "not base64!"}}, "", "image.bytes", NO_BASE64),
         ("DetectFaces", {"Image": {"Bytes": "QQ"}}, "", "image.bytes", NO_BASE64),
+        ("DetectFaces", {"Image": {"Bytes": "QUJD="}}, "", "image.bytes", NO_BASE64),
+        ("DetectFaces", {"Image": {"Bytes": "QUJD===="}}, "", "image.bytes", NO_BASE64),
+        ("DetectFaces", {"Image": {"Bytes": "QQ==QUJD"}}, "", "image.bytes", NO_BASE64),
+        ("DetectFaces", {"Image": {"Bytes": "QUJ\nDQUJE"}}, "", "image.bytes", NO_BASE64),
+        ("DetectFaces", {"Image": {"Bytes": "QUé="}}, "", "image.bytes", NO_BASE64),
         ("DetectFaces", {"Image": {"Bytes": ["QQ=="]}}, "", "image.bytes", NO_BASE64),
         ("DetectFaces", {"Image": "QQ=="}, " 'QQ=='", "image", "Member must be a structure"),
         (

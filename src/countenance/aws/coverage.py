@@ -1,0 +1,80 @@
+"""COVERAGE.md, written from the code: `python -m countenance.aws.coverage`, or with `--check` to see that it is current.
+
+What is said there is what the server does: the operations come from the tables that dispatch them, what is known of a
+face from the table that describes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from countenance.aws.absences import ABSENT
+from countenance.aws.operations import OPERATIONS
+from countenance.vision.description import UNAVAILABLE
+
+FILE = Path("COVERAGE.md")
+
+HEAD = """\
+# What of Amazon Rekognition works here
+
+Written by `python -m countenance.aws.coverage`; CI fails when it is not current. Do not edit.
+
+Every request is held against Amazon's own service model (required members, types, lengths, ranges, patterns,
+enumerations), and every answer is tested against it. What is not offered answers `AccessDeniedException`, an exception
+that each of these operations models, with the reason below: never a 500.
+"""
+
+DETAILS = """\
+## What is not said of a face
+
+DetectFaces and IndexFaces leave these members of FaceDetail out, whatever is asked for: nothing is made up.
+
+| Member | Why |
+|---|---|
+"""
+
+
+def coverage() -> str:
+    """The text of COVERAGE.md."""
+    total = len(OPERATIONS) + len(ABSENT)
+    return "\n".join(
+        [
+            HEAD,
+            f"## Operations: {len(OPERATIONS)} of {total} work\n",
+            "| Operation | Here |",
+            "|---|---|",
+            *_operations(),
+            "",
+            DETAILS + "\n".join(f"| {member} | {_sentence(reason)} |" for member, reason in UNAVAILABLE.items()),
+            "",
+        ]
+    )
+
+
+def _operations() -> Iterator[str]:
+    yield from (f"| {name} | works |" for name in sorted(OPERATIONS))
+    yield from (f"| {name} | no: {reason} |" for name, reason in sorted(ABSENT.items()))
+
+
+def _sentence(reason: str) -> str:
+    return " ".join(reason.split()).replace("|", "\\|")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the file, or compare it; the exit status."""
+    parser = argparse.ArgumentParser(description="Write COVERAGE.md in the current folder.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the file is not current")
+    if parser.parse_args(arguments).check:
+        if not FILE.exists() or FILE.read_text(encoding="utf-8") != coverage():
+            print("COVERAGE.md is not current: run python -m countenance.aws.coverage", file=sys.stderr)  # noqa: T201
+            return 1
+        return 0
+    FILE.write_text(coverage(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
