@@ -61,7 +61,7 @@ def detect(
             draw(pixels, [Mark.of(detail, f"{n}") for n, detail in enumerate(details, 1)], drawing)
             notice(f"Drawn into {drawing}.")
     if as_json:
-        print_json({"FaceDetails": [_without_absences(face_detail(detail)) for detail in details]})
+        print_json({"FaceDetails": [face_detail(detail) for detail in details]})
     elif details:
         print_table(
             ("Face", "Left", "Top", "Width", "Height", "Confidence", "Yaw", "Pitch", "Roll", "Bright", "Sharp", "Seen"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -39,7 +37,8 @@ def list_(
         while True:
             _, page = application.enrolment.list_faces(local_caller(), collection, user_id=user, token=token)
             if as_json:
-                sys.stdout.writelines(json.dumps(face(enrolled)) + "\n" for enrolled in page.items)
+                for enrolled in page.items:
+                    print_json(face(enrolled), lines=True)
             else:
                 print_table(
                     ("Face", "Image", "ExternalImageId", "User", "Confidence"),

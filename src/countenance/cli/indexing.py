@@ -41,6 +41,7 @@ def index(
         Path,
         typer.Argument(metavar="FOLDER", exists=True, file_okay=False, show_default=False, help="A folder of photos."),
     ],
+    *,
     collection: CollectionOption,
     naming: Annotated[
         Naming, typer.Option("--external-image-id", help="What of its path below FOLDER names a photo's faces.")
@@ -61,6 +62,7 @@ def index(
     done are skipped, and photos added since are indexed.
     """
     settings = for_files(settings)
+    how = _How(naming, max_faces, quality_filter)
     with opened(settings) as application:
         into = application.collections.describe(local_caller(), collection)
         with (
@@ -69,12 +71,21 @@ def index(
             progress("photos") as bar,
             stopped_by_signals() as stop,
         ):
-            run = _Run(application, into, naming, max_faces, quality_filter, journal, left_out, bar, again=again)
+            run = _Run(application, into, how, journal=journal, report=left_out, bar=bar, again=again)
             run.over(folder, stop)
     run.print(as_json=as_json)
     if stop.is_set():
         notice("Interrupted. Give the same command again to go on.")
         raise typer.Exit(INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How each photo is enrolled; a photo done in another way is done again."""
+
+    naming: Naming
+    max_faces: int | None
+    quality_filter: QualityFilter
 
 
 class _Run:
@@ -84,20 +95,16 @@ class _Run:
         self,
         application: Application,
         collection: Collection,
-        naming: Naming,
-        max_faces: int | None,
-        quality_filter: QualityFilter,
+        how: _How,
+        *,
         journal: Journal,
         report: Report,
         bar: Progress,
-        *,
         again: bool,
     ) -> None:
         self._application = application
         self._collection = collection
-        self._naming = naming
-        self._max_faces = max_faces
-        self._quality_filter = quality_filter
+        self._how = how
         self._journal = journal
         self._report = report
         self._bar = bar
@@ -144,8 +151,7 @@ class _Run:
 
     def _key(self, photo: PhotoOnDisk) -> bytes:
         into = (self._collection.key, self._collection.created_at)
-        how = (self._naming, self._max_faces, self._quality_filter)
-        return key_of(*into, *how, photo.path.absolute(), photo.size, photo.mtime_ns)
+        return key_of(*into, self._how, photo.path.absolute(), photo.size, photo.mtime_ns)
 
     def _enrol(self, photo: PhotoOnDisk) -> Outcome:
         application = self._application
@@ -160,9 +166,9 @@ class _Run:
                 local_caller(),
                 self._collection.collection_id,
                 source,
-                external_image_id=photo.external_image_id(self._naming),
-                max_faces=self._max_faces,
-                quality_filter=self._quality_filter,
+                external_image_id=photo.external_image_id(self._how.naming),
+                max_faces=self._how.max_faces,
+                quality_filter=self._how.quality_filter,
             )
         except PHOTO_FAULTS as error:
             return Outcome(refused=error.code, message=error.message)

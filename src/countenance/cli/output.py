@@ -31,9 +31,12 @@ REFUSED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
-def print_json(answer: object) -> None:
-    """The answer on stdout, for a program to read."""
-    print(json.dumps(answer, indent=2, allow_nan=False, default=str))  # noqa: T201
+def print_json(answer: object, *, lines: bool = False) -> None:
+    """The answer on stdout, for a program to read; on one of many `lines`, when there are more than fit into memory.
+
+    As on the wire, what is None is left out.
+    """
+    print(json.dumps(_present(answer), indent=None if lines else 2, allow_nan=False))  # noqa: T201
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
@@ -91,6 +94,14 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text(f"{speed:.1f} {self._noun}/s" if speed else f"- {self._noun}/s")
+
+
+def _present(answer: object) -> object:
+    if isinstance(answer, dict):
+        return {name: _present(value) for name, value in answer.items() if value is not None}
+    if isinstance(answer, list | tuple):
+        return [_present(item) for item in answer]
+    return answer
 
 
 def _cell(value: object) -> str:

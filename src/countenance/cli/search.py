@@ -26,6 +26,7 @@ Threshold = Annotated[float, typer.Option(min=0, max=100, help="The least Simila
 def search(
     settings: Settings,
     photo: PhotoFile,
+    *,
     collection: CollectionOption,
     threshold: Threshold = DEFAULT_THRESHOLD,
     max_faces: Annotated[int, typer.Option(min=1, max=MAX_FACES, help="The most matches; of users, at most 500.")] = 10,

@@ -72,6 +72,7 @@ def associate(
     collection: CollectionArgument,
     user: UserArgument,
     face_ids: FaceIds,
+    *,
     threshold: Annotated[
         float, typer.Option(min=0, max=100, help="Similarity to the user that each face must have.")
     ] = DEFAULT_USER_MATCH_THRESHOLD,

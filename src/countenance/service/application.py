@@ -8,7 +8,9 @@ from countenance.gallery.search import Search
 from countenance.gallery.users import Users
 from countenance.service.collections import CollectionAdministration
 from countenance.service.enrolment import Enrolment
+from countenance.service.exchange import Exchange
 from countenance.service.keys import KeyAdministration, ensure_operator
+from countenance.service.migration import Migration
 from countenance.service.photos import Photos
 from countenance.service.recognition import Recognition
 from countenance.service.searches import Searches
@@ -48,6 +50,8 @@ class Application:
         self.collections = CollectionAdministration(self.vision, collections)
         self.users = UserAdministration(self.vision, collections, users)
         self.keys = KeyAdministration(self.access_keys)
+        self.exchange = Exchange(self.database, self.vision)
+        self.migration = Migration(photos=photos, vision=self.vision, collections=collections, faces=faces, users=users)
 
     def ready(self) -> bool:
         """Whether requests can be served: the database answers."""

@@ -1,0 +1,44 @@
+"""Use cases that move a whole collection: into a file, and out of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from countenance.gallery.collections import Collection
+from countenance.gallery.exchange import export_collection, import_collection, read_header
+from countenance.service.callers import Caller
+from countenance.service.uses import Action, use
+from countenance.storage.database import Database
+from countenance.vision.analysis import Vision
+
+
+class Exchange:
+    """Exports and imports collections with their templates; docs/collection-file.md describes the file."""
+
+    def __init__(self, database: Database, vision: Vision) -> None:
+        self._database = database
+        self._vision = vision
+
+    def export(self, caller: Caller, collection_id: str, path: Path) -> Collection:
+        """Write the collection into a new file, readable by its owner only.
+
+        Raises `ResourceNotFound`, and `ResourceAlreadyExists` when there is such a file.
+        """
+        with use(caller, Action.EXPORT_COLLECTION, collection_id) as outcome:
+            collection = export_collection(self._database, collection_id, path)
+            outcome.state(faces=collection.face_count, users=collection.user_count)
+            return collection
+
+    def import_(self, caller: Caller, path: Path, collection_id: str | None = None) -> Collection:
+        """Make the collection of a file, under its own id or `collection_id`; all of it or nothing.
+
+        Raises `InvalidParameter` for a file that is not one or is damaged, `Misconfigured` when the recognizer that
+        made its templates is not installed, `ResourceAlreadyExists`.
+        """
+        header = read_header(path)
+        with use(caller, Action.IMPORT_COLLECTION, collection_id or header.collection_id) as outcome:
+            version = header.face_model_version
+            dimensions = {version: self._vision.recognizer(version).dimension}
+            collection = import_collection(self._database, path, dimensions=dimensions, collection_id=collection_id)
+            outcome.state(faces=collection.face_count, users=collection.user_count, face_model_version=version)
+            return collection
