@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
     from types_boto3_s3 import S3Client
 
+# What the `countenance` script runs.
+COMMAND = (sys.executable, "-c", "from countenance.cli import main; main()")
+
 BUCKET = "photos"
 PRIVATE_BUCKET = "payroll"
 
@@ -98,8 +101,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, models: Path, store: str, s
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("COUNTENANCE_", "AWS_"))}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", "from countenance.cli import main; main()", "serve", "--json"]
-            + ["--data", str(data), "--listen", "127.0.0.1:0"],
+            [*COMMAND, "serve", "--json", "--data", str(data), "--listen", "127.0.0.1:0"],
             env=environment | settings,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -22,6 +22,7 @@ from countenance.aws.errors import (
     MethodNotAllowed,
     NotFound,
     Refusal,
+    RequestEntityTooLargeException,
     SerializationException,
     UnknownOperationException,
     UnrecognizedClientException,
@@ -36,7 +37,7 @@ from countenance.aws.shaping import write_response
 from countenance.aws.signature import Claim, read_claim
 from countenance.aws.signature import Scope as CredentialScope
 from countenance.aws.validation import read_request
-from countenance.errors import CountenanceError
+from countenance.errors import CountenanceError, ImageTooLarge
 from countenance.service.application import Application
 from countenance.service.callers import Caller
 from countenance.settings import Settings
@@ -74,7 +75,7 @@ class RekognitionEdge:
         try:
             return await self._answer(request)
         except ClientDisconnect:
-            return Response(status_code=499)
+            return Response(status_code=499)  # for the books: nobody is there to read it
         except Exception as error:  # noqa: BLE001 -- the edge: whatever went wrong, the client gets a modelled answer
             _record(error, request)
             await discard(request.stream())
@@ -90,11 +91,12 @@ class RekognitionEdge:
         name = _operation_name(request)
         operation = OPERATIONS.get(name)
         claim = read_claim(request.headers.raw, scope=self._scope, now=arrived, skew_seconds=self._skew_seconds)
-        expected_bytes = self._intake.expected_bytes(request)
+        too_large = ImageTooLarge if operation is not None and operation.recognises else RequestEntityTooLargeException
+        expected_bytes = self._intake.expected_bytes(request, too_large)
         credentials = await to_thread.run_sync(self._credentials, claim, limiter=self._light)
         limiter = self._workers if operation is not None and operation.recognises else self._light
         with self._intake.room(expected_bytes):
-            body = await self._intake.read(request, expected_bytes)
+            body = await self._intake.read(request, expected_bytes, too_large)
 
             def carry_out() -> bytes:
                 claim.verify(credentials.secret, body)

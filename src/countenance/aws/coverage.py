@@ -1,4 +1,4 @@
-"""COVERAGE.md, written from the code: `python -m countenance.aws.coverage`, or with `--check` to see that it is current.
+"""COVERAGE.md, written from the code by `python -m countenance.aws.coverage`; `--check` tells whether it is current.
 
 What is said there is what the server does: the operations come from the tables that dispatch them, what is known of a
 face from the table that describes it.

@@ -13,7 +13,6 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 
 from countenance.aws.errors import (
-    RequestEntityTooLargeException,
     RequestTimeoutException,
     SerializationException,
     ThrottlingException,
@@ -41,10 +40,10 @@ class Intake:
         self.max_bytes = PHOTOS_PER_REQUEST * photo_characters + SLACK_BYTES
         self._free_bytes = BODIES_HELD * self.max_bytes
 
-    def expected_bytes(self, request: Request) -> int:
+    def expected_bytes(self, request: Request, too_large: type[Exception]) -> int:
         """How long the body is, or may become where its length is not declared.
 
-        Raises `RequestEntityTooLargeException` for more than `max_bytes`, `SerializationException` for no number.
+        Raises `too_large` for more than `max_bytes`, `SerializationException` for what is no number.
         """
         declared = request.headers.get("content-length")
         if declared is None:
@@ -52,7 +51,7 @@ class Intake:
         if not (declared.isascii() and declared.isdecimal()):
             raise SerializationException("Content-Length is not a number.")
         if len(declared) > len(str(self.max_bytes)) or int(declared) > self.max_bytes:
-            raise RequestEntityTooLargeException
+            raise too_large
         return int(declared)
 
     @contextmanager
@@ -69,14 +68,14 @@ class Intake:
         finally:
             self._free_bytes += expected_bytes
 
-    async def read(self, request: Request, expected_bytes: int) -> bytes:
-        """The whole body. Raises `RequestEntityTooLargeException` and `RequestTimeoutException`."""
+    async def read(self, request: Request, expected_bytes: int, too_large: type[Exception]) -> bytes:
+        """The whole body. Raises `too_large` and `RequestTimeoutException`."""
         body = bytearray()
         try:
             with anyio.fail_after(BODY_SECONDS):
                 async for chunk in request.stream():
                     if len(body) + len(chunk) > expected_bytes:
-                        raise RequestEntityTooLargeException
+                        raise too_large
                     body += chunk
         except TimeoutError as error:
             raise RequestTimeoutException from error

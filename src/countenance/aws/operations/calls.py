@@ -40,7 +40,7 @@ class Call:
             raise InvalidParameter(f"Request has invalid parameters: {member}.S3Object needs Bucket and Name.")
         return PhotoObject(stored["Bucket"], stored["Name"], stored.get("Version"))
 
-    def quality_filter(self) -> dict[str, QualityFilter]:
+    def quality_filter(self) -> dict[str, Any]:
         """The argument for QualityFilter, if the request names it."""
         chosen = self.request.get("QualityFilter")
         return {} if chosen is None else {"quality_filter": QualityFilter(chosen)}
