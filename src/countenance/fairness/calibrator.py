@@ -12,7 +12,7 @@ from countenance.fairness import comparisons
 from countenance.fairness.datasets import read_data_set
 from countenance.fairness.enrolment import Enrolment, Progress, enrol, quietly
 from countenance.fairness.intervals import RULE_OF_30
-from countenance.fairness.pins import Threshold, thresholds
+from countenance.fairness.pins import DEFAULT_REPLICATES, Threshold, thresholds
 from countenance.fairness.rates import Impostors, impostors_by_group, mates
 from countenance.settings import InferencePrecision, Settings
 from countenance.vision.analysis import Vision
@@ -54,7 +54,8 @@ def calibrate(
     """Measure `settings.recognizer` on `data_sets`, pairs of a card and the folder of its photos.
 
     Templates are made in float32 unless the settings ask for another precision by name, so that the outcome does not
-    depend on the processor. Raises `InvalidParameter` for data that cannot be read or carry no claim, `Misconfigured` for a missing model.
+    depend on the processor. Raises `InvalidParameter` for data that cannot be read or carry no claim, `Misconfigured`
+    for a missing model.
     """
     if settings.inference_precision is InferencePrecision.AUTO:
         settings = settings.model_copy(update={"inference_precision": InferencePrecision.F32})
@@ -81,6 +82,7 @@ def measure(
     precision: str,
     command: str,
     confidence: float = DEFAULT_CONFIDENCE,
+    replicates: int = DEFAULT_REPLICATES,
 ) -> CalibrationRecord:
     """The calibration that follows from templates. Raises `InvalidParameter` when no group has enough people."""
     groups = [group for enrolment in enrolments for group in impostors_by_group(enrolment)]
@@ -89,7 +91,7 @@ def measure(
         raise InvalidParameter(
             f"No demographic group has {MIN_SUBJECTS} people: nothing can be shown about rare false matches."
         )
-    by_rate, shape = thresholds(counted, PINNED_FMRS, confidence=confidence)
+    by_rate, shape = thresholds(counted, PINNED_FMRS, confidence=confidence, replicates=replicates)
     pins = _pins(by_rate)
     return CalibrationRecord(
         face_model_version=face_model_version,

@@ -80,7 +80,7 @@ def count_from(histogram: NDArray[np.int64], edge: float) -> int:
 
 def round_up(cosine: float) -> float:
     """The lowest bin edge that is at least `cosine`: there, a histogram knows counts exactly."""
-    return math.ceil((cosine + 1) * (BINS / 2)) * (2 / BINS) - 1
+    return math.ceil(cosine * (BINS / 2)) / (BINS / 2)
 
 
 def non_mated_tail(

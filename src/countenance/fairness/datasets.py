@@ -22,13 +22,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import Formatter
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from countenance.errors import InvalidParameter
 from countenance.vision.calibration import DataSetCard
@@ -39,14 +41,24 @@ MAX_MANIFEST_BYTES = 1024**3
 Columns = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+def _names_columns(pattern: str) -> str:
+    for _, field, form, conversion in Formatter().parse(pattern):
+        if field is not None and (form or conversion or not re.fullmatch(r"[^.\[\]\d][^.\[\]]*", field)):
+            raise ValueError(f"the pattern {pattern!r} may only name columns, as in {{column}}")
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_names_columns)]
+
+
 class Manifest(BaseModel):
     """How the rows of a CSV file become images of subjects in groups. `{column}` stands for a row's value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
-    images: Annotated[tuple[str, ...], Field(min_length=1)]
-    subject: str | None = None
+    images: Annotated[tuple[Pattern, ...], Field(min_length=1)]
+    subject: Pattern | None = None
     groupings: tuple[Columns, ...] = ()
     outside: dict[str, tuple[str, ...]] = {}
     same_identity: str | None = None
