@@ -11,10 +11,11 @@ from countenance.aws.model import pattern, service_model
 
 def valid(shape_name: str) -> Callable[[str], str]:
     """A parser of an argument or option that is of this shape of the model, such as CollectionId."""
-    shape = service_model().shape_for(shape_name)
-    least, most, expression = shape.metadata["min"], shape.metadata["max"], shape.metadata["pattern"]
 
     def parse(value: str) -> str:
+        # The model is read when there is something to check: it takes longer than printing a help text.
+        limits = service_model().shape_for(shape_name).metadata
+        least, most, expression = limits.get("min", 0), limits.get("max", len(value)), limits["pattern"]
         if not least <= len(value) <= most:
             raise typer.BadParameter(f"{shape_name} has {least} to {most} characters.")
         if not pattern(expression).fullmatch(value):

@@ -116,7 +116,9 @@ class _Run:
         task = self._bar.add_task("Indexing", total=sum(1 for _ in photos_of(folder)))
         workers = self._application.settings.workers
         for photo, outcome in in_parallel(self._enrol, self._undone(folder, task), workers=workers, stop=stop):
-            self._journal.record(self._key(photo), outcome)
+            if outcome.refused is None:
+                # What was refused is tried again: the file or the settings may be different by then.
+                self._journal.record(self._key(photo), outcome)
             self._count(photo, outcome)
             self._bar.advance(task)
 

@@ -20,21 +20,21 @@ class ModelAdministration:
 
     def states(self) -> Sequence[Status]:
         """Every file of every known model, and what is found in its place."""
-        return verify(self._catalogue, self._settings.model_store)
+        return verify(self._settings.model_store, self._catalogue)
 
     def verify(self, names: Sequence[str] | None = None) -> Sequence[Status]:
         """The files of the named models, or of those that the settings need, and what is found in their places.
 
         Raises `Misconfigured` for a name that no card has.
         """
-        return verify(self._chosen(names), self._settings.model_store)
+        return verify(self._settings.model_store, self._chosen(names))
 
     def install(self, names: Sequence[str] | None = None, *, source: Path | None = None) -> Sequence[Status]:
         """Install what is missing of the named models, or of those that the settings need; what was installed.
 
         `source` is a folder to take files or packages from instead of the registry. Raises `Misconfigured`.
         """
-        return install(self._chosen(names), self._settings.model_store, source=source)
+        return install(self._settings.model_store, self._chosen(names), source=source)
 
     def _chosen(self, names: Sequence[str] | None) -> list[ModelCard]:
         if names is not None:
