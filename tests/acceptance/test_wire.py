@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import socket
+import time
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 
 from countenance.aws.model import operation_model
 from countenance.aws.operations import OPERATIONS
+from countenance.aws.replays import TWIN_SECONDS
 from tests.acceptance.answers import check_answer
 from tests.acceptance.conftest import Server
 
@@ -123,6 +125,22 @@ class Signer(SigV4Auth):  # type: ignore[misc]
 @pytest.fixture(scope="session")
 def wire(server: Server) -> Wire:
     return Wire(server)
+
+
+@dataclass(frozen=True)
+class Used:
+    """A request that was sent once and answered, and when."""
+
+    headers: dict[str, str]
+    at: float
+
+
+@pytest.fixture(scope="module", autouse=True)
+def used(wire: Wire) -> Used:
+    """Sent before all other tests here, so that it is old by the time it is sent again."""
+    headers = wire.headers(b"{}", **{"X-Amz-Meta-Used": "once"})
+    assert wire.send(headers=headers).status == 200
+    return Used(headers, time.monotonic())
 
 
 @pytest.fixture(autouse=True)
@@ -351,6 +369,16 @@ class TestSignatures:
         head += "X-Amz-Target: RekognitionService.DeleteCollection\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
         heard = wire.raw(head.encode() + b"{}")
         assert b"IncompleteSignatureException" in heard
+
+    def test_identical_calls_of_the_same_second_are_both_honest(self, wire: Wire) -> None:
+        headers = wire.headers(b"{}")
+        assert [wire.send(headers=headers).status for _ in range(2)] == [200, 200]
+
+    def test_a_captured_request_is_good_for_nothing_a_little_later(self, wire: Wire, used: Used) -> None:
+        time.sleep(max(0.0, used.at + TWIN_SECONDS + 0.5 - time.monotonic()))
+        answer = wire.send(headers=used.headers)
+        assert answer.code == "InvalidSignatureException"
+        assert "used before" in answer.message
 
 
 class TestPagesInBrowsers:

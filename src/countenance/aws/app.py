@@ -37,7 +37,7 @@ from countenance.aws.shaping import write_response
 from countenance.aws.signature import Claim, read_claim
 from countenance.aws.signature import Scope as CredentialScope
 from countenance.aws.validation import read_request
-from countenance.errors import CountenanceError, ImageTooLarge
+from countenance.errors import CountenanceError, ImageTooLarge, Misconfigured
 from countenance.service.application import Application
 from countenance.service.callers import Caller
 from countenance.settings import Settings
@@ -52,6 +52,9 @@ LIGHT_CALLS = 32
 
 # How long a browser may remember what CORS allows, in seconds: the most that browsers honour.
 PREFLIGHT_SECONDS = 86_400
+
+# Longest part of a header that is logged.
+MAX_LOGGED = 64
 
 log = structlog.get_logger("countenance.aws")
 
@@ -185,11 +188,14 @@ def _operation_name(request: Request) -> str:
 
 
 def _record(error: Exception, request: Request) -> None:
-    """Log what the use cases did not: requests that never reached one, and everything that is our own fault."""
-    if isinstance(error, Refusal):
-        log.info("refused", code=error.code, client=request.client.host if request.client else None)
-    elif not isinstance(error, CountenanceError):
-        log.error("failed", operation=request.headers.get("x-amz-target", "")[:64], exc_info=error)
+    """Log what went wrong. A refused use is in the log of uses too; here are also those that never became a use."""
+    entry = log.bind(
+        operation=request.headers.get("x-amz-target", "")[:MAX_LOGGED], client=request.client and request.client.host
+    )
+    if isinstance(error, Refusal | CountenanceError) and not isinstance(error, Misconfigured):
+        entry.info("refused", code=error.code)
+    else:
+        entry.error("failed", exc_info=error)
 
 
 async def _not_found(request: Request, _: Exception) -> Response:
