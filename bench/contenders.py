@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import photos
 from countenance.settings import InferencePrecision, Settings, default_model_store
 from countenance.vision.alignment import arcface_crop
 from countenance.vision.analysis import Vision
-from countenance.vision.images import Photo, decode
 from countenance.vision.models.cards import Catalogue
 from countenance.vision.models.graphs import fold_dequantization
 
@@ -65,14 +65,14 @@ class Countenance:
 
     def encode(self, data: bytes) -> Templates:
         """One template per face."""
-        photo = self._open(data)
+        photo = photos.opened(data, self._settings)
         found = self._vision.templates(photo, self._vision.detect(photo), self._vision.face_model_version)
         return [template.vector for template in found]
 
     def timed(self, data: bytes) -> dict[str, float]:
         """Embedding aligns too, so that alignment is measured by itself and taken off."""
         laps = Laps()
-        photo = self._open(data)
+        photo = photos.opened(data, self._settings)
         laps.end("decode")
         detections = self._vision.detect(photo)
         laps.end("detect")
@@ -83,16 +83,6 @@ class Countenance:
         laps.end("embed")
         laps.seconds["embed"] -= laps.seconds["align"]
         return laps.seconds
-
-    def _open(self, data: bytes) -> Photo:
-        settings = self._settings
-        return decode(
-            data,
-            formats=settings.image_formats,
-            max_bytes=settings.max_image_bytes,
-            max_pixels=settings.max_pixels,
-            min_side=settings.min_image_side,
-        )
 
 
 class FaceRecognition:

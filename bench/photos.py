@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from countenance.settings import Settings
+from countenance.vision.images import Photo, decode
 from demo import portraits
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
@@ -49,3 +51,14 @@ def describe(paths: list[Path]) -> str:
         else (f"median {width:.0f}x{height:.0f} pixels, from {smallest[0]}x{smallest[1]} to {largest[0]}x{largest[1]}")
     )
     return f"{len(paths)} photos, {across}"
+
+
+def opened(data: bytes, settings: Settings) -> Photo:
+    """The photo in a file, within the limits of `settings`."""
+    return decode(
+        data,
+        formats=settings.image_formats,
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_pixels,
+        min_side=settings.min_image_side,
+    )
