@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.identifiers import valid
+from countenance.cli.listings import every
 from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.service.keys import local_caller
 from countenance.settings import Settings
@@ -68,7 +68,7 @@ def create(
 def list_(settings: Settings, as_json: AsJson = False) -> None:
     """List all collections."""
     with opened(settings) as application:
-        found = list(_all(application))
+        found = list(every(lambda token: application.collections.list(local_caller(), token=token)))
     if as_json:
         print_json({"Collections": [_structure(collection) for collection in found]})
     else:
@@ -153,16 +153,6 @@ def _print_tags(application: Application, collection: str, *, as_json: bool) -> 
         print_json({"Tags": tags})
     else:
         print_table(("Key", "Value"), tags.items())
-
-
-def _all(application: Application) -> Iterator[Collection]:
-    token = None
-    while True:
-        page = application.collections.list(local_caller(), token=token)
-        yield from page.items
-        token = page.next_token
-        if token is None:
-            return
 
 
 def _structure(collection: Collection) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from countenance.aws.faces import bounding_box, compared_face
 from countenance.cli.configuration import opened, with_settings
-from countenance.cli.output import AsJson, print_json, print_table
+from countenance.cli.output import AsJson, box_of, print_json, print_table
 from countenance.cli.photographs import PhotoFile, for_files, read_photo
 from countenance.cli.search import Threshold
 from countenance.service.keys import local_caller
@@ -40,18 +40,11 @@ def compare(
             }
         )
         return
-    matches = ((f"{similarity:.2f}", detail) for similarity, detail in comparison.matches)
-    unmatched = ((f"below {threshold:g}", detail) for detail in comparison.unmatched)
+    rows = [
+        *((f"{similarity:.2f}", detail) for similarity, detail in comparison.matches),
+        *((f"below {threshold:g}", detail) for detail in comparison.unmatched),
+    ]
     print_table(
-        ("Similarity", "Left", "Top", "Width", "Height", "Confidence"),
-        (
-            (
-                similarity,
-                *(detail.bounding_box.left, detail.bounding_box.top),
-                *(detail.bounding_box.width, detail.bounding_box.height),
-                detail.confidence,
-            )
-            for group in (matches, unmatched)
-            for similarity, detail in group
-        ),
+        ("Similarity", "Left, top, width, height", "Confidence"),
+        ((similarity, box_of(detail.bounding_box), detail.confidence) for similarity, detail in rows),
     )

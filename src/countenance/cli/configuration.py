@@ -62,7 +62,7 @@ def make_settings(given: Mapping[str, object]) -> Settings:
 
     Raises `Misconfigured` with a sentence about the first thing that is wrong.
     """
-    values = {name: _parsed(name, value) for name, value in given.items() if value is not None}
+    values: dict[str, Any] = {name: _parsed(name, value) for name, value in given.items() if value is not None}
     try:
         try:
             return Settings(**values)

@@ -10,7 +10,7 @@ import typer
 from countenance.aws.faces import face_detail
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.drawing import Mark, draw
-from countenance.cli.output import AsJson, notice, print_json, print_table, say
+from countenance.cli.output import AsJson, box_of, notice, print_json, print_table, say
 from countenance.cli.photographs import PhotoFile, for_files, read_photo
 from countenance.service.keys import local_caller
 from countenance.settings import Settings
@@ -64,7 +64,7 @@ def detect(
         print_json({"FaceDetails": [face_detail(detail) for detail in details]})
     elif details:
         print_table(
-            ("Face", "Left", "Top", "Width", "Height", "Confidence", "Yaw", "Pitch", "Roll", "Bright", "Sharp", "Seen"),
+            ("Face", "Left, top, width, height", "Confidence", "Yaw, pitch, roll", "Brightness", "Sharpness", "Seen"),
             (_row(n, detail) for n, detail in enumerate(details, 1)),
         )
     else:
@@ -72,10 +72,14 @@ def detect(
 
 
 def _row(n: int, detail: FaceDetail) -> tuple[object, ...]:
-    box, pose, quality = detail.bounding_box, detail.pose, detail.quality
+    pose, quality = detail.pose, detail.quality
     return (
-        *(n, box.left, box.top, box.width, box.height, detail.confidence),
-        *(pose.yaw, pose.pitch, pose.roll, quality.brightness, quality.sharpness),
+        n,
+        box_of(detail.bounding_box),
+        detail.confidence,
+        f"{pose.yaw:.0f} {pose.pitch:.0f} {pose.roll:.0f}",
+        quality.brightness,
+        quality.sharpness,
         ", ".join(_seen(detail)),
     )
 

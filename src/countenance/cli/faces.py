@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,9 +10,14 @@ from countenance.aws.faces import face
 from countenance.cli.collections import CollectionArgument
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.identifiers import valid
+from countenance.cli.listings import every
 from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.service.keys import local_caller
 from countenance.settings import Settings
+
+if TYPE_CHECKING:
+    from countenance.gallery.faces import Face
+    from countenance.service.pagination import Listing
 
 app = typer.Typer(no_args_is_help=True, help="List and delete the faces of a collection.")
 
@@ -33,23 +38,19 @@ def list_(
 ) -> None:
     """List the faces of a collection in the order of their enrolment; with --json, one face a line."""
     with opened(settings) as application:
-        token = None
-        while True:
-            _, page = application.enrolment.list_faces(local_caller(), collection, user_id=user, token=token)
-            if as_json:
-                for enrolled in page.items:
-                    print_json(face(enrolled), lines=True)
-            else:
-                print_table(
-                    ("Face", "Image", "ExternalImageId", "User", "Confidence"),
-                    (
-                        (one.face_id, one.image_id, one.external_image_id, one.user_id, one.confidence)
-                        for one in page.items
-                    ),
-                )
-            token = page.next_token
-            if token is None:
-                return
+
+        def page_of(token: str | None) -> Listing[Face]:
+            return application.enrolment.list_faces(local_caller(), collection, user_id=user, token=token)[1]
+
+        faces = every(page_of)
+        if as_json:
+            for one in faces:
+                print_json(face(one), lines=True)
+        else:
+            print_table(
+                ("Face", "Image", "ExternalImageId", "User", "Confidence"),
+                ((one.face_id, one.image_id, one.external_image_id, one.user_id, one.confidence) for one in faces),
+            )
 
 
 @app.command()

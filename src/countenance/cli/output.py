@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, NoReturn
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,10 +23,15 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from countenance.faces import BoundingBox
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 # Seconds over which the rate and the remaining time are averaged.
 RATE_SECONDS = 60.0
+
+# Characters in a line of a table that is written into a file or a pipe, where nothing needs to be folded.
+FILE_WIDTH = 1000
 
 REFUSED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -41,14 +47,22 @@ def print_json(answer: object, *, lines: bool = False) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
     """The answer on stdout, for a person to read. Numbers are set to the right."""
-    table = Table(title=title, title_justify="left")
+    console = Console()
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     body = [list(row) for row in rows]
     for place, column in enumerate(columns):
         numbers = all(isinstance(row[place], int | float) for row in body) and bool(body)
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in body:
         table.add_row(*(Text(_cell(value)) for value in row))
-    Console().print(table)
+    console.print(table)
+
+
+def box_of(box: BoundingBox) -> str:
+    """A bounding box as its left, top, width and height."""
+    return f"{box.left:.3f} {box.top:.3f} {box.width:.3f} {box.height:.3f}"
 
 
 def say(sentence: str) -> None:

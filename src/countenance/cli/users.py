@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,10 +10,14 @@ from countenance.cli.collections import CollectionArgument
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.faces import FaceIds
 from countenance.cli.identifiers import valid
+from countenance.cli.listings import every
 from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.service.keys import local_caller
 from countenance.service.users import DEFAULT_USER_MATCH_THRESHOLD
 from countenance.settings import Settings
+
+if TYPE_CHECKING:
+    from countenance.gallery.users import Association
 
 UserArgument = Annotated[
     str, typer.Argument(metavar="USER", parser=valid("UserId"), show_default=False, help="UserId.")
@@ -26,15 +30,8 @@ app = typer.Typer(no_args_is_help=True, help="Keep the users of a collection and
 @with_settings("data")
 def list_(settings: Settings, collection: CollectionArgument, as_json: AsJson = False) -> None:
     """List the users of a collection in the order of their creation."""
-    found = []
     with opened(settings) as application:
-        token = None
-        while True:
-            page = application.users.list(local_caller(), collection, token=token)
-            found.extend(page.items)
-            token = page.next_token
-            if token is None:
-                break
+        found = list(every(lambda token: application.users.list(local_caller(), collection, token=token)))
     if as_json:
         print_json({"Users": [{"UserId": user.user_id, "UserStatus": user.status} for user in found]})
     else:
@@ -81,11 +78,7 @@ def associate(
     """Give faces to a user; each must match the faces the user already has."""
     with opened(settings) as application:
         association = application.users.associate(local_caller(), collection, user, face_ids, threshold=threshold)
-    failed = [
-        {"FaceId": one.face_id, "UserId": one.user_id, "Confidence": one.confidence, "Reasons": list(one.reasons)}
-        for one in association.unchanged
-    ]
-    _report(association.changed, failed, "associated", as_json=as_json)
+    _report(association, "associated", as_json=as_json)
 
 
 @app.command()
@@ -100,22 +93,23 @@ def disassociate(
     """Take faces from a user; they stay in the collection."""
     with opened(settings) as application:
         disassociation = application.users.disassociate(local_caller(), collection, user, face_ids)
-    failed = [
-        {"FaceId": one.face_id, "UserId": one.user_id, "Reasons": list(one.reasons)} for one in disassociation.unchanged
-    ]
-    _report(disassociation.changed, failed, "disassociated", as_json=as_json)
+    _report(disassociation, "disassociated", as_json=as_json)
 
 
-def _report(changed: tuple[str, ...], failed: list[dict[str, object]], verb: str, *, as_json: bool) -> None:
+def _report(association: Association, verb: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({"Changed": list(changed), "Unchanged": failed})
+        failed = [
+            {"FaceId": one.face_id, "UserId": one.user_id, "Confidence": one.confidence, "Reasons": one.reasons}
+            for one in association.unchanged
+        ]
+        print_json({"Changed": association.changed, "Unchanged": failed, "UserStatus": association.status})
     else:
         print_table(
             ("Face", "Outcome", "Reasons"),
             [
-                *((face_id, verb, "") for face_id in changed),
-                *((one["FaceId"], f"not {verb}", ", ".join(map(str, one["Reasons"]))) for one in failed),  # type: ignore[call-overload]
+                *((face_id, verb, "") for face_id in association.changed),
+                *((one.face_id, f"not {verb}", ", ".join(one.reasons)) for one in association.unchanged),
             ],
         )
-    if failed:
+    if association.unchanged:
         raise typer.Exit(1)
