@@ -23,6 +23,8 @@ Image.MAX_IMAGE_PIXELS = None
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
+_HeifImage: Callable[[io.BytesIO], Image.Image] = pillow_heif.HeifImageFile
+
 _UNDECODABLE = "The image file is damaged: it cannot be decoded."
 
 
@@ -133,7 +135,7 @@ def _decode_avif(data: bytes, check: _Check) -> _Decoded:
 
 
 def _decode_heic(data: bytes, check: _Check) -> _Decoded:
-    return _decode_lazily(lambda: pillow_heif.HeifImageFile(io.BytesIO(data)), check)
+    return _decode_lazily(lambda: _HeifImage(io.BytesIO(data)), check)
 
 
 def _decode_lazily(opening: Callable[[], Image.Image], check: _Check) -> _Decoded:
