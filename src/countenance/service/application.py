@@ -41,7 +41,7 @@ class Application:
         collections = Collections(self.database)
         faces = Faces(self.database)
         users = Users(self.database)
-        search = Search(self.database)
+        search = self._search = Search(self.database)
         self.recognition = Recognition(photos, self.vision)
         self.searches = Searches(
             photos=photos, vision=self.vision, collections=collections, faces=faces, users=users, search=search
@@ -58,5 +58,6 @@ class Application:
         return self.database.answers()
 
     def close(self) -> None:
-        """Let go of the database and the threads."""
+        """Let go of the threads and the database."""
+        self._search.close()
         self.database.close()
