@@ -27,6 +27,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from countenance.errors import Misconfigured
 from countenance.storage import schema
+from countenance.storage.templates import SQLITE_PAGE_BYTES
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -55,9 +56,10 @@ class Database:
     is held until commit. So the order of `changes.seq` is the order of commits, and a follower that has read seq n
     never meets a later commit with a smaller number.
 
-    Deletion. A SQLite database overwrites what is deleted with zeros (`secure_delete`), and after a transaction that
-    erases, the write-ahead log is emptied into the file and truncated; while a reader still holds an older snapshot
-    that cannot be done, so it is retried until it can, and once more at the next start.
+    Deletion. A SQLite database overwrites what is deleted with zeros (`secure_delete`; `storage.templates` says how
+    templates are kept where that is the whole truth), and after a transaction that erases, the write-ahead log is
+    emptied into the file and truncated; while a reader still holds an older snapshot that cannot be done, so it is
+    retried until it can, and once more at the next start. Of ids and boxes, copies may stay in unused parts of pages.
     On PostgreSQL a deleted row stays in the table's file until VACUUM, which is run after a transaction that erases;
     VACUUM frees the space without zeroing it, and the server's own write-ahead log, its archives, replicas and backups
     keep what they hold until they are recycled. Those belong to whoever runs that server: `VACUUM FULL faces, users`
@@ -114,6 +116,8 @@ class Database:
         configuration.set_main_option("path_separator", "os")
         scripts = ScriptDirectory.from_config(configuration)
         with self.write(erases=True) as connection:
+            if self.is_sqlite:
+                _check_pages(connection)
             revision = MigrationContext.configure(connection).get_current_revision()
             if revision is None:
                 taken = sorted(set(inspect(connection).get_table_names()) & set(schema.metadata.tables))
@@ -225,6 +229,7 @@ def _engine(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where _begin_sqlite says, not where the driver guesses
+    connection.execute(f"PRAGMA page_size={SQLITE_PAGE_BYTES}")  # of a new file only
     _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")  # a commit that was answered survives a power cut
     connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten with zeros
@@ -246,6 +251,15 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
         if mode != "wal":
             raise Misconfigured("SQLite cannot keep a write-ahead log here: put the data folder on a local disk.")
         return
+
+
+def _check_pages(connection: Connection) -> None:
+    page_bytes = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+    if page_bytes > SQLITE_PAGE_BYTES:
+        raise Misconfigured(
+            f"The database has pages of {page_bytes} bytes, in which deleted templates may leave traces: run "
+            f"PRAGMA journal_mode=DELETE; PRAGMA page_size={SQLITE_PAGE_BYTES}; VACUUM; on it with the sqlite3 tool."
+        )
 
 
 def _begin_sqlite(connection: Connection) -> None:

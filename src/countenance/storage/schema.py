@@ -21,6 +21,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from countenance.storage.templates import PackedTemplate
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -51,7 +53,7 @@ users = Table(
     Column("key", Key, primary_key=True, autoincrement=True),
     Column("collection_key", ForeignKey("collections.key"), nullable=False),
     Column("user_id", String(128), nullable=False),
-    Column("template", LargeBinary, comment="Aggregate of the user's faces; null while there is none."),
+    Column("template", PackedTemplate, comment="Aggregate of the user's faces; null while there is none."),
     UniqueConstraint("collection_key", "user_id"),
     Index(None, "collection_key", "key"),
     sqlite_autoincrement=True,
@@ -71,8 +73,8 @@ faces = Table(
     Column("box_height", Double, nullable=False),
     Column("confidence", Double, nullable=False),
     Column("face_model_version", String(64), nullable=False),
-    Column("template", LargeBinary, nullable=False),
     Column("user_key", ForeignKey("users.key")),
+    Column("template", PackedTemplate, nullable=False),
     UniqueConstraint("collection_key", "face_id"),
     Index(None, "collection_key", "key"),
     Index(None, "image_id"),

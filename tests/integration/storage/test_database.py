@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,20 @@ class TestSQLite:
                     "foreign_keys": on,
                     "temp_store": memory,
                 }
+        database.close()
+
+    def test_a_file_in_which_templates_leave_traces_is_refused_with_the_way_to_mend_it(self, path: Path) -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA page_size=4096")
+            connection.execute("VACUUM")
+        database = Database(f"sqlite:///{path}")
+        with pytest.raises(Misconfigured, match="pages of 4096 bytes"):
+            database.migrate()
+        database.close()
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            for statement in ("PRAGMA journal_mode=DELETE", "PRAGMA page_size=1024", "VACUUM"):
+                connection.execute(statement)
+        database.migrate()
         database.close()
 
     def test_the_log_is_emptied_once_the_last_reader_of_an_older_snapshot_has_gone(self, path: Path) -> None:
