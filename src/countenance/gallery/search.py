@@ -1,0 +1,175 @@
+"""Search: the faces and users of a collection that are like a probe.
+
+    Search
+    └── CollectionProjection, one for each collection that has been searched
+        ├── faces: TableProjection ── TemplateIndex
+        └── users: TableProjection ── TemplateIndex
+
+The indexes are a projection of the database and nothing else. Before every search they follow what has been committed
+since, in this process or another, so every search sees every write that was acknowledged before it began.
+
+Trust: an attacker who can modify the indexes' memory can make searches miss faces or rank them wrongly; they cannot
+make a search answer a face that the database does not have, because what is answered is read from the database.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import ColumnElement, Connection, Table, select
+
+from countenance.errors import InvalidParameter, ResourceNotFound
+from countenance.faces import Template
+from countenance.gallery.collections import Collection
+from countenance.gallery.faces import Face, select_faces, to_face
+from countenance.gallery.projections import CollectionProjection
+from countenance.gallery.users import User, UserStatus
+from countenance.storage import schema
+from countenance.storage.database import Database
+
+# How soon what another process erased is erased here as well, when nothing is searched for meanwhile.
+FOLLOWING_SECONDS = 1.0
+
+# How often a search starts anew because what it found is gone by now, before it keeps the indexes from moving on.
+PATIENCE = 2
+
+Subject = TypeVar("Subject")
+
+_log = structlog.get_logger(__name__)
+
+
+class Search:
+    """Searches the collections of a database; safe to share between threads.
+
+    A collection is read into memory when it is first searched, which keeps no search of another one waiting. From
+    then on a thread looks every second for what was erased elsewhere, to erase it here too; `close` ends it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._projections: dict[int, CollectionProjection] = {}
+        self._loading: dict[int, threading.Lock] = {}
+        self._closed = threading.Event()
+        self._follower: threading.Thread | None = None
+
+    def faces(
+        self, collection: Collection, probe: Template, threshold: float, limit: int, *, exclude: str | None = None
+    ) -> list[tuple[Face, float]]:
+        """The up to `limit` nearest faces with their cosines of at least `threshold`: best first, of ties the oldest.
+
+        `exclude` is the FaceId of a face to leave out. Raises ResourceNotFound when the collection is gone,
+        InvalidParameter for a probe of another face model version than the collection's.
+        """
+
+        def look(
+            projection: CollectionProjection, connection: Connection, own: int | None
+        ) -> tuple[Mapping[int, float], Mapping[int, Face]]:
+            cosines = projection.faces.search(probe.vector, threshold, limit, own)
+            rows = connection.execute(select_faces().where(schema.faces.c.key.in_(cosines)))
+            return cosines, {row.key: to_face(row) for row in rows}
+
+        excluded = None if exclude is None else (schema.faces, schema.faces.c.face_id == exclude)
+        return self._find(collection, probe, excluded, look)
+
+    def users(
+        self, collection: Collection, probe: Template, threshold: float, limit: int, *, exclude: str | None = None
+    ) -> list[tuple[User, float]]:
+        """The same among the users who have a face. `exclude` is the UserId of a user to leave out."""
+
+        def look(
+            projection: CollectionProjection, connection: Connection, own: int | None
+        ) -> tuple[Mapping[int, float], Mapping[int, User]]:
+            cosines = projection.users.search(probe.vector, threshold, limit, own)
+            rows = connection.execute(
+                select(schema.users.c.key, schema.users.c.user_id).where(schema.users.c.key.in_(cosines))
+            )
+            return cosines, {row.key: User(row.key, row.user_id, UserStatus.ACTIVE) for row in rows}
+
+        excluded = None if exclude is None else (schema.users, schema.users.c.user_id == exclude)
+        return self._find(collection, probe, excluded, look)
+
+    def close(self) -> None:
+        """Forgets everything and ends the thread; call it before the database is closed."""
+        self._closed.set()
+        if self._follower is not None:
+            self._follower.join()
+        self._projections.clear()
+
+    def _find(
+        self,
+        collection: Collection,
+        probe: Template,
+        excluded: tuple[Table, ColumnElement[bool]] | None,
+        look: Callable[
+            [CollectionProjection, Connection, int | None], tuple[Mapping[int, float], Mapping[int, Subject]]
+        ],
+    ) -> list[tuple[Subject, float]]:
+        if probe.face_model_version != collection.face_model_version:
+            raise InvalidParameter(
+                f"The collection {collection.collection_id} holds templates of {collection.face_model_version}; "
+                f"one of {probe.face_model_version} cannot be compared with them."
+            )
+        attempt = 0
+        while True:
+            projection = self._loaded(collection)
+            # The index may be ahead of this snapshot, moved on by a search that began later. What it found and the
+            # snapshot does not have is erased, or newer: then the answer would be too short, and is looked for anew.
+            patient = attempt < PATIENCE
+            with self._database.read() as connection, nullcontext() if patient else projection.moving:
+                if not projection.follow(connection):
+                    self._forget(collection.key, projection)
+                    continue
+                own = None if excluded is None else _key(connection, collection, *excluded)
+                cosines, found = look(projection, connection, own)
+                if len(found) == len(cosines) or not patient:
+                    return [(found[key], cosine) for key, cosine in cosines.items() if key in found]
+            attempt += 1
+
+    def _loaded(self, collection: Collection) -> CollectionProjection:
+        """The collection in memory, read now if it is not there yet. Raises ResourceNotFound when it is gone."""
+        projection = self._projections.get(collection.key)
+        if projection is not None:
+            return projection
+        with self._loading.setdefault(collection.key, threading.Lock()):
+            projection = self._projections.get(collection.key)
+            if projection is None:
+                projection = CollectionProjection(collection.key)
+                with self._database.read() as connection:
+                    if not projection.load(connection):
+                        raise ResourceNotFound(f"The collection id: {collection.collection_id} does not exist")
+                self._projections[collection.key] = projection
+                self._keep_following()
+            return projection
+
+    def _forget(self, collection_key: int, projection: CollectionProjection) -> None:
+        if self._projections.get(collection_key) is projection:
+            self._projections.pop(collection_key, None)
+
+    def _keep_following(self) -> None:
+        if self._follower is None and not self._closed.is_set():
+            self._follower = threading.Thread(target=self._follow_until_closed, name="search-follower", daemon=True)
+            self._follower.start()
+
+    def _follow_until_closed(self) -> None:
+        while not self._closed.wait(FOLLOWING_SECONDS):
+            try:
+                self._follow_all()
+            except Exception as error:  # noqa: BLE001 - a search meets it as well and answers it; here, try again
+                _log.warning("index_not_followed", error=type(error).__name__)
+
+    def _follow_all(self) -> None:
+        for key, projection in list(self._projections.items()):
+            with self._database.read() as connection:
+                if not projection.follow(connection):
+                    self._forget(key, projection)
+
+
+def _key(connection: Connection, collection: Collection, table: Table, condition: ColumnElement[bool]) -> int | None:
+    """The key of the collection's one row of the table that meets the condition."""
+    query = select(table.c.key).where(table.c.collection_key == collection.key, condition)
+    key: int | None = connection.execute(query).scalar_one_or_none()
+    return key
