@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-sys.path.insert(0, str(Path(__file__).parent))
-from synthetic import enrolment, random_directions, true_threshold
 
 from countenance.errors import InvalidParameter
 from countenance.fairness.calibrator import measure
 from countenance.fairness.enrolment import Enrolment
 from countenance.vision.calibration import PINNED_FMRS, Calibration, CalibrationRecord
+from tests.unit.fairness.synthetic import enrolment, random_directions, true_threshold
 
 
 def made(*enrolments: Enrolment) -> CalibrationRecord:
