@@ -65,9 +65,9 @@ class FaceDetector:
 
     def detect(self, photo: Photo) -> list[Detection]:
         """The largest faces of a photo, at most 100, largest first."""
-        faces = self._judge(photo.pixels, self._survey(photo.pixels))
+        faces = self._judge(photo.pixels, self._survey(photo.pixels), THRESHOLD)
         if not len(faces):
-            faces = self._judge(photo.pixels, self._survey_turned(photo.pixels))
+            faces = self._judge(photo.pixels, self._survey_turned(photo.pixels), CONFIRMED)
         return [_detection(row, photo) for row in _largest_first(faces)[:MAX_FACES]]
 
     def _survey(self, pixels: NDArray[np.uint8]) -> Rows:
@@ -101,8 +101,10 @@ class FaceDetector:
         rows[:, :CONFIDENCE] *= pixels.shape[1] / picture.shape[1]
         return rows
 
-    def _judge(self, pixels: NDArray[np.uint8], candidates: Rows) -> Rows:
-        """Those of the candidates that are faces, corrected by a second look where the first was not sure."""
+    def _judge(self, pixels: NDArray[np.uint8], candidates: Rows, threshold: float) -> Rows:
+        """Those of the candidates that are faces: of at least `threshold`, or confirmed by a second look, which also
+        corrects them, where the first was not sure.
+        """
         looks = MAX_SECOND_LOOKS
         faces = [np.empty((0, ROW), dtype=np.float32)]
         for first in _largest_first(candidates):
@@ -110,7 +112,7 @@ class FaceDetector:
             if looks > 0 and (first[CONFIDENCE] < SURE or abs(_roll(first)) > LEVEL):
                 looks -= 1
                 second = self._look_again(pixels, first)
-            if first[CONFIDENCE] >= THRESHOLD or second[CONFIDENCE] >= CONFIRMED:
+            if first[CONFIDENCE] >= threshold or second[CONFIDENCE] >= CONFIRMED:
                 faces.append(_agreed(first, second)[None])
         return suppress(np.concatenate(faces))
 
@@ -160,8 +162,8 @@ def _centred_in(rows: Rows, boxes: Rows) -> NDArray[np.bool_]:
     """Which of `rows` have their centre in any of `boxes`."""
     centres = (rows[:, :2] + rows[:, 2:4] / 2)[:, None]
     low, high = boxes[None, :, :2], boxes[None, :, :2] + boxes[None, :, 2:4]
-    inside: NDArray[np.bool_] = np.logical_and(centres >= low, centres <= high).all(axis=2)
-    return np.asarray(inside.any(axis=1))
+    inside: NDArray[np.bool_] = np.logical_and.reduce((centres >= low) & (centres <= high), axis=2)
+    return np.asarray(np.logical_or.reduce(inside, axis=1), dtype=np.bool_)
 
 
 def _agreed(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
