@@ -17,6 +17,7 @@ from countenance.faces import BoundingBox
 from countenance.vision import crops
 from countenance.vision.images import Photo
 from countenance.vision.models.sessions import Session
+from countenance.vision.scaling import scaled
 from countenance.vision.yunet import BOX, CONFIDENCE, KEYPOINTS, ROW, Rows, YuNet, suppress
 
 # Rekognition's limit: the largest faces of a photo.
@@ -72,33 +73,35 @@ class FaceDetector:
 
     def _survey(self, pixels: NDArray[np.uint8]) -> Rows:
         """Candidates at every scale."""
-        fine, coarse = _scaled(pixels, FINE), _scaled(pixels, COARSE)
-        rows = self._pass(coarse, pixels)
-        if fine.shape[1] > coarse.shape[1]:
-            closer = self._pass(fine, pixels)
-            wide = rows[rows[:, 2] * fine.shape[1] / pixels.shape[1] > WIDEST]
+        fine, coarse = _scale(pixels, FINE), _scale(pixels, COARSE)
+        picture = scaled(pixels, fine)
+        rows = self._pass(scaled(picture, coarse / fine), coarse)
+        if fine > coarse:
+            closer = self._pass(picture, fine)
+            wide = rows[rows[:, 2] * fine > WIDEST]
             rows = suppress(np.concatenate([rows, closer[~_centred_in(closer, wide)]]))
         return rows
 
     def _survey_turned(self, pixels: NDArray[np.uint8]) -> Rows:
         """Candidates in the photo turned by one, two and three quarters, as they lie in `pixels`."""
-        coarse = _scaled(pixels, COARSE)
-        height, width = coarse.shape[:2]
+        scale = _scale(pixels, COARSE)
+        picture = scaled(pixels, scale)
+        height, width = picture.shape[:2]
         found = []
         for quarters, back in (
             (1, [[0, -1, width], [1, 0, 0]]),
             (2, [[-1, 0, width], [0, -1, height]]),
             (3, [[0, 1, 0], [-1, 0, height]]),
         ):
-            turned = np.ascontiguousarray(np.rot90(coarse, quarters))
+            turned = np.ascontiguousarray(np.rot90(picture, quarters))
             rows = self._yunet.candidates(turned, DOUBTFUL)
-            found.append(_moved(rows, np.array(back) * (pixels.shape[1] / width)))
+            found.append(_moved(rows, np.array(back) / scale))
         return suppress(np.concatenate(found))
 
-    def _pass(self, picture: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> Rows:
-        """Candidates in `picture`, which shows `pixels` at another scale, in pixels of the latter."""
+    def _pass(self, picture: NDArray[np.uint8], scale: float) -> Rows:
+        """Candidates in `picture`, which shows the photo at `scale`, in pixels of the photo."""
         rows = self._yunet.candidates(picture, DOUBTFUL)
-        rows[:, :CONFIDENCE] *= pixels.shape[1] / picture.shape[1]
+        rows[:, :CONFIDENCE] /= scale
         return rows
 
     def _judge(self, pixels: NDArray[np.uint8], candidates: Rows, threshold: float) -> Rows:
@@ -142,16 +145,10 @@ class FaceDetector:
         return np.asarray(_moved(rows[:1], back)[0])
 
 
-def _scaled(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """The photo with its longer side brought to at most `longest` pixels, and to SMALLEST if that can be had."""
-    height, width = pixels.shape[:2]
-    side = max(height, width)
-    scale = min(longest / side, max(1.0, min(SMALLEST / side, MAX_ENLARGEMENT)))
-    if scale == 1.0:
-        return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(pixels, size, interpolation=method).astype(np.uint8, copy=False)
+def _scale(pixels: NDArray[np.uint8], longest: int) -> float:
+    """What brings the photo's longer side to at most `longest` pixels, and to SMALLEST if that can be had."""
+    side = int(max(pixels.shape[:2]))
+    return min(longest / side, max(1.0, min(SMALLEST / side, MAX_ENLARGEMENT)))
 
 
 def _largest_first(rows: Rows) -> Rows:
