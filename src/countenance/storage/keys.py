@@ -48,11 +48,14 @@ class SealingKey:
     def open(cls, path: Path) -> SealingKey:
         """The key in the file, which is made when there is none; processes that start at once agree on one.
 
-        Raises Misconfigured when others than the owner may read the file, or it does not hold a key.
+        Raises Misconfigured when others than the owner may use the file, or it cannot be read or holds no key.
         """
         if not path.exists():
             _make_key_file(path)
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Misconfigured(f"The key file {path} cannot be read: {error.strerror}.") from error
         with os.fdopen(descriptor, "rb") as file:
             mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -74,7 +77,7 @@ class SealingKey:
         """The secret. Raises Misconfigured when it was sealed with another key, for another id, or was altered."""
         try:
             secret = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], access_key_id.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise Misconfigured(
                 f"The secret of {access_key_id} was sealed with another key: restore the key file that belongs to this "
                 "database."

@@ -163,11 +163,11 @@ class _BadStore(BaseHTTPRequestHandler):
         else:
             self.send_response(200)
             self.send_header("ETag", '"0"')
-        self.send_header("Content-Length", "3")
+        self.send_header("Content-Length", "1000000" if key == "huge" else "3")
         self.end_headers()
 
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.send_response(500 if self.path.endswith("/huge") else 200)
         if self.path.endswith("/short"):
             self.send_header("Content-Length", "10")
         self.end_headers()
@@ -192,6 +192,11 @@ def bad_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Photos]:
 def test_whatever_the_store_answers_it_is_an_error_of_the_request(bad_store: S3Photos, status: int) -> None:
     with pytest.raises(InvalidS3Object, match=r"^Unable to get object metadata from S3\."):
         bad_store.fetch("photos", str(status), None, max_bytes=100)
+
+
+def test_what_is_too_large_is_not_even_asked_for(bad_store: S3Photos) -> None:
+    with pytest.raises(ImageTooLarge, match="1000000 bytes, at most 100"):
+        bad_store.fetch("photos", "huge", None, max_bytes=100)
 
 
 def test_what_the_store_says_of_the_length_is_not_believed(bad_store: S3Photos) -> None:
