@@ -275,6 +275,23 @@ class TestSizes:
         assert wire.raw(head.encode("utf-8") + b"{}").startswith(b"HTTP/1.1 400 ")
 
     @pytest.mark.parametrize(
+        ("beginning", "more"),
+        [
+            (b"POST / HTTP/1.1\r\n", b"X-More: " + b"x" * 8000 + b"\r\n"),
+            (b"POST / HTTP/1.1\r\nX-Endless: ", b"x" * 8000),
+            (b"POST /", b"x" * 8000),
+            (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X-More: " + b"x" * 8000 + b"\r\n"),
+        ],
+        ids=["headers", "header", "path", "trailers"],
+    )
+    def test_an_endless_head_is_hung_up_on(self, wire: Wire, beginning: bytes, more: bytes) -> None:
+        try:
+            heard = wire.raw(beginning + more * 4000)
+        except ConnectionError:
+            return
+        assert heard.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+
+    @pytest.mark.parametrize(
         "noise", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\r\n\r\n\0\0", b"GET\r\n\r\n"]
     )
     def test_what_is_not_http_is_hung_up_on(self, wire: Wire, noise: bytes) -> None:
