@@ -163,6 +163,7 @@ class FaceDetail:
     landmarks: tuple[Landmark, ...]
     pose: Pose
     quality: Quality
+    side: float  # shorter side of the box in pixels of the photo; not on the wire, quality filters ask for it
     age_range: AgeRange | None = None
     smile: Judgement | None = None
     eyeglasses: Judgement | None = None

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countenance.vision import crops
+from countenance.vision.details import Judgement
 from countenance.vision.images import Photo
+from countenance.vision.judgement import logistic
 from countenance.vision.mesh import EYE_LEFT_INNER, EYE_LEFT_OUTER, EYE_RIGHT_INNER, EYE_RIGHT_OUTER, Mesh
 from countenance.vision.models.sessions import Session
 
@@ -24,6 +26,12 @@ _LOWER = (1, 2, 3, 4, 5, 6, 7)
 _UPPER = (9, 10, 11, 12, 13, 14, 15)
 _OUTLINE = 16
 
+# Opening at which open and closed are equally likely, and how fast that changes. All 204 portraits of the London set
+# (eyes open) are above 0.13; of FairFace's faces below 0.08 nearly all have their eyes closed. Between lie eyes
+# narrowed by laughing or by the sun, and looks cast down: low confidence.
+_PARTED = 0.11
+_PARTED_SCALE = 0.012
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Eye:
@@ -35,27 +43,27 @@ class Eye:
     @property
     def outer(self) -> NDArray[np.float32]:
         """The corner away from the nose."""
-        return self.outline[_OUTER]
+        return np.asarray(self.outline[_OUTER])
 
     @property
     def inner(self) -> NDArray[np.float32]:
         """The corner at the nose."""
-        return self.outline[_INNER]
+        return np.asarray(self.outline[_INNER])
 
     @property
     def upper_lid(self) -> NDArray[np.float32]:
         """The middle of the upper lid's edge."""
-        return self.outline[_UPPER[3]]
+        return np.asarray(self.outline[_UPPER[3]])
 
     @property
     def lower_lid(self) -> NDArray[np.float32]:
         """The middle of the lower lid's edge."""
-        return self.outline[_LOWER[3]]
+        return np.asarray(self.outline[_LOWER[3]])
 
     @property
     def pupil(self) -> NDArray[np.float32]:
         """The centre of the iris."""
-        return self.iris[0]
+        return np.asarray(self.iris[0])
 
     @property
     def width(self) -> float:
@@ -75,6 +83,11 @@ class Eyes:
 
     left: Eye
     right: Eye
+
+
+def are_open(eyes: Eyes) -> Judgement:
+    """Whether the eyes are open: their mean opening. Confidence: logistic in it, 50 at the point of doubt."""
+    return logistic(((eyes.left.opening + eyes.right.opening) / 2 - _PARTED) / _PARTED_SCALE)
 
 
 class EyeReader:

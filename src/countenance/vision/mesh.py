@@ -5,6 +5,7 @@ Points are numbered as in MediaPipe's Face Mesh (https://github.com/google-ai-ed
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ class FaceMesh:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def fit(self, photo: Photo, detections: list[Detection]) -> list[Mesh]:
+    def fit(self, photo: Photo, detections: Sequence[Detection]) -> list[Mesh]:
         """One mesh for each of `detections`, in their order."""
         found = self._fit(
             photo,
@@ -69,9 +70,7 @@ class FaceMesh:
             found[index] = mesh
         return found
 
-    def _fit(
-        self, photo: Photo, regions: list[tuple[NDArray[np.floating], NDArray[np.floating], float]]
-    ) -> list[Mesh]:
+    def _fit(self, photo: Photo, regions: list[tuple[NDArray[np.floating], NDArray[np.floating], float]]) -> list[Mesh]:
         if not regions:
             return []
         taken = [crops.upright(photo.pixels, centre, across, side, SIZE) for centre, across, side in regions]

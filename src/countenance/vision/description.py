@@ -1,0 +1,89 @@
+"""Description: what DetectFaces says of each face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from countenance.settings import InferredAttribute
+from countenance.vision import eyes, gaze, landmarks, mouth, pose, quality
+from countenance.vision.age import AgeEstimator
+from countenance.vision.details import Attribute, FaceDetail
+from countenance.vision.detection import Detection
+from countenance.vision.gender import GenderEstimator
+from countenance.vision.images import Photo
+from countenance.vision.mesh import FaceMesh, Mesh
+from countenance.vision.models.cards import Catalogue, ModelCard, Role
+from countenance.vision.models.sessions import Session
+
+_NO_WEIGHTS = "no model with a licence that permits its use was found, and geometry does not tell"
+
+# Members of FaceDetail that are never filled, and why.
+UNAVAILABLE: dict[str, str] = {
+    "Beard": _NO_WEIGHTS,
+    "Emotions": "no model with a licence that permits its use comes with Countenance",
+    "Eyeglasses": _NO_WEIGHTS,
+    "FaceOccluded": _NO_WEIGHTS,
+    "Mustache": _NO_WEIGHTS,
+    "Sunglasses": _NO_WEIGHTS,
+}
+
+
+class FaceDescriber:
+    """Describes faces that were detected. Thread-safe as far as its sessions are.
+
+    `open_session` makes a model of the catalogue ready; what is inferred about people rather than measured on the
+    photo is loaded only when it is in `inferred`.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        open_session: Callable[[ModelCard], Session],
+        inferred: frozenset[InferredAttribute],
+    ) -> None:
+        def ready(role: Role) -> Session:
+            return open_session(catalogue.default(role))
+
+        self._mesh = FaceMesh(ready(Role.LANDMARKS))
+        self._eyes = eyes.EyeReader(ready(Role.IRIS))
+        self._age = AgeEstimator(ready(Role.AGE))
+        self._gender = GenderEstimator(ready(Role.GENDER)) if InferredAttribute.GENDER in inferred else None
+
+    def describe(
+        self, photo: Photo, detections: Sequence[Detection], attributes: frozenset[Attribute]
+    ) -> list[FaceDetail]:
+        """One detail for each of `detections`, in their order.
+
+        Box, confidence, five landmarks, pose and quality are always there; ALL adds everything else, and all thirty
+        landmarks.
+        """
+        meshes = self._mesh.fit(photo, detections)
+        return [
+            self._detail(photo, detection, mesh, attributes) for detection, mesh in zip(detections, meshes, strict=True)
+        ]
+
+    def _detail(self, photo: Photo, detection: Detection, mesh: Mesh, attributes: frozenset[Attribute]) -> FaceDetail:
+        everything = Attribute.ALL in attributes
+
+        def asked(attribute: Attribute) -> bool:
+            return everything or attribute in attributes
+
+        turned = pose.measure(mesh)
+        seen = None
+        if asked(Attribute.EYES_OPEN) or asked(Attribute.EYE_DIRECTION):
+            seen = self._eyes.read(photo, mesh)
+        box = detection.bounding_box
+        return FaceDetail(
+            bounding_box=box,
+            confidence=detection.confidence,
+            landmarks=landmarks.thirty(mesh, seen, photo) if everything and seen else landmarks.five(mesh, photo),
+            pose=turned,
+            quality=quality.measure(mesh),
+            side=min(box.width * photo.width, box.height * photo.height),
+            age_range=self._age.estimate(photo, mesh) if asked(Attribute.AGE_RANGE) else None,
+            smile=mouth.smiles(mesh) if asked(Attribute.SMILE) else None,
+            gender=self._gender.estimate(photo, mesh) if self._gender and asked(Attribute.GENDER) else None,
+            eyes_open=eyes.are_open(seen) if seen and asked(Attribute.EYES_OPEN) else None,
+            mouth_open=mouth.is_open(mesh) if asked(Attribute.MOUTH_OPEN) else None,
+            eye_direction=gaze.direction(seen, turned) if seen and asked(Attribute.EYE_DIRECTION) else None,
+        )
