@@ -66,8 +66,8 @@ class Block:
         present = self.keys[: self.count]
         if self._ascending:
             places = np.searchsorted(present, keys)
-            places = places[places < len(present)] if len(present) else places[:0]
-            places = places[np.isin(present[places], keys)]
+            inside = places < len(present)
+            places = places[inside][present[places[inside]] == keys[inside]]
         else:
             places = np.flatnonzero(np.isin(present, keys))
         return places[self.alive[places]]

@@ -112,8 +112,8 @@ class TemplateIndex:
         `threshold`. `exclude` is the key of a template to leave out.
         """
         probe = np.ascontiguousarray(probe, np.float32)
-        if probe.shape != (self.dimension,) or not np.isfinite(probe).all():
-            raise ValueError(f"a probe has {self.dimension} finite numbers")
+        if probe.shape != (self.dimension,) or not abs(np.linalg.norm(probe) - 1) <= UNIT_NORM_TOLERANCE:
+            raise ValueError(f"a probe is a vector of {self.dimension} dimensions and unit norm")
         if limit < 1:
             raise ValueError("limit is at least 1")
         for _ in range(PATIENCE):
@@ -176,7 +176,7 @@ class TemplateIndex:
             keys, rows = keys[coded:], rows[coded:]
             tail = Block(self.dimension, FIRST_TAIL)
         if tail.count + len(keys) > tail.capacity:
-            tail = tail.grown(max(tail.count + len(keys), 2 * tail.capacity))
+            tail = tail.grown(min(TAIL, max(tail.count + len(keys), 2 * tail.capacity)))
         tail.append(keys, rows)
         self._state = _State(segments, tail)
 

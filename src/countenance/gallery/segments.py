@@ -100,10 +100,11 @@ class Segment:
         found.offer_best_of(self.block, probe, self.outliers)
         wanted = max(FIRST_CANDIDATES, found.limit)
         while wanted * EXHAUSTION <= self.coded:
-            scores, places = self.scan.search(rotated.rotated, wanted)
-            close = scores[0] >= self._floor(found.cut, rotated, aligned)
-            found.offer_best_of(self.block, probe, places[0][close])
-            if scores[0][-1] < self._floor(found.cut, rotated, aligned):
+            (scores,), (places,) = self.scan.search(rotated.rotated, wanted)
+            close = scores >= self._floor(found.cut, rotated, aligned)
+            found.offer_best_of(self.block, probe, places[close & (places >= 0)])
+            # FastScan answers -1 for templates with the least sum its tables can give: then nothing is settled.
+            if places[-1] >= 0 and scores[-1] < self._floor(found.cut, rotated, aligned):
                 return
             wanted *= WIDENING
         found.offer_nearest(self.block, probe)
