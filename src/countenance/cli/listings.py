@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from countenance.gallery.pages import Keyed
 from countenance.service.pagination import Listing
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=Keyed)
 
 
 def every(page_of: Callable[[str | None], Listing[Item]]) -> Iterator[Item]:

