@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from countenance.vision import crops
 
 # Where ArcFace's crop of 112x112 pixels puts the five keypoints (Deng, Guo, Xue, Zafeiriou 2019; the values are those
 # of insightface's and OpenCV's alignment): eyes, nose, corners of the mouth.
@@ -13,6 +14,9 @@ ARCFACE_TEMPLATE = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)],
     dtype=np.float64,
 )
+
+# No photo holds a face 100,000 pixels wide: keypoints that far apart, or all in one place, show neither size nor lean.
+SMALLEST_SCALE = 1e-3
 
 
 def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -30,7 +34,15 @@ def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> ND
 
 
 def arcface_crop(pixels: NDArray[np.uint8], keypoints: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The (112, 112, 3) RGB crop with `keypoints`, (5, 2) in pixels, moved to ArcFace's template; black outside."""
+    """The (112, 112, 3) RGB crop with `keypoints`, (5, 2) in pixels, moved to ArcFace's template; black outside.
+
+    Faces more than twice as large are averaged down first. Sampled bare, as is usual, the template of a face of 500
+    pixels loses 0.025 of its cosine to the same person's.
+    """
     matrix = similarity(keypoints, ARCFACE_TEMPLATE)
-    crop = cv2.warpAffine(pixels, matrix, (ARCFACE_SIDE, ARCFACE_SIDE), flags=cv2.INTER_LINEAR)
-    return crop.astype(np.uint8, copy=False)
+    scale = float(np.hypot(*matrix[:, 0]))
+    if scale < SMALLEST_SCALE:
+        scale, matrix = 1.0, np.column_stack([np.eye(2), ARCFACE_SIDE / 2 - keypoints.mean(axis=0)])
+    linear = matrix[:, :2] / scale
+    centre = linear.T @ (ARCFACE_SIDE / 2 - matrix[:, 2]) / scale
+    return crops.upright(pixels, centre, linear[0], ARCFACE_SIDE / scale, ARCFACE_SIDE).pixels

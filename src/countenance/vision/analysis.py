@@ -8,13 +8,17 @@ from collections.abc import Sequence
 import cv2
 
 from countenance.faces import Template
-from countenance.settings import Settings
+from countenance.settings import InferencePrecision, Settings
+from countenance.vision import quality
 from countenance.vision.calibration import Calibration
+from countenance.vision.description import FaceDescriber
+from countenance.vision.details import Attribute, FaceDetail
 from countenance.vision.detection import Detection, FaceDetector
 from countenance.vision.embedding import Recognizer
 from countenance.vision.images import Photo
 from countenance.vision.models.cards import Catalogue, ModelCard, Role
-from countenance.vision.models.sessions import OpenVINOSession
+from countenance.vision.models.sessions import OpenVINOSession, Session
+from countenance.vision.quality import QualityFilter, Reason
 
 
 class Vision:
@@ -29,6 +33,7 @@ class Vision:
         self._settings = settings
         self._catalogue = Catalogue(settings.models)
         self._detector = FaceDetector(self._session(self._catalogue.default(Role.DETECTOR)))
+        self._describer = FaceDescriber(self._catalogue, self._session, settings.inferred_attributes)
         self._recognizers: dict[str, Recognizer] = {}
         self._calibrations: dict[str, Calibration] = {}
         self._loading = threading.Lock()
@@ -36,11 +41,12 @@ class Vision:
         self.face_model_version = card.face_model_version
         self.recognizer(self.face_model_version)
 
-    def _session(self, card: ModelCard) -> OpenVINOSession:
-        settings = self._settings
-        return OpenVINOSession(
-            card, settings.model_store, precision=settings.inference_precision, workers=settings.workers
-        )
+    def _session(self, card: ModelCard) -> Session:
+        # Templates alone bear bfloat16: it moves the detector's keypoints by up to an eighth of the way between the
+        # eyes, and points of the mesh by half a pixel.
+        recognizes = card.role is Role.RECOGNIZER
+        precision = self._settings.inference_precision if recognizes else InferencePrecision.F32
+        return OpenVINOSession(card, self._settings.model_store, precision=precision, workers=self._settings.workers)
 
     def recognizer(self, face_model_version: str) -> Recognizer:
         """What makes templates of `face_model_version`; loaded when it is first asked for.
@@ -69,6 +75,18 @@ class Vision:
         """The largest faces of a photo, at most 100, largest first; none is an empty list."""
         return self._detector.detect(photo)
 
+    def describe(
+        self, photo: Photo, detections: Sequence[Detection], attributes: frozenset[Attribute]
+    ) -> list[FaceDetail]:
+        """What is to be said of each of `detections`, in order: box, confidence, five landmarks, pose and quality
+        always, the `attributes` as far as they can be told.
+        """
+        return self._describer.describe(photo, detections, attributes)
+
     def templates(self, photo: Photo, detections: Sequence[Detection], face_model_version: str) -> list[Template]:
         """One template of `face_model_version` per detection, in order."""
         return self.recognizer(face_model_version).templates(photo, detections)
+
+    def quality_reasons(self, detail: FaceDetail, quality_filter: QualityFilter) -> list[Reason]:
+        """Why a face does not pass `quality_filter`; an empty list when it does."""
+        return quality.reasons(detail, quality_filter)
