@@ -7,7 +7,6 @@ socket in a folder of its own, with nothing kept between runs. When it cannot be
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import os
 import pwd
 import shutil
@@ -38,7 +37,6 @@ class PostgreSQL:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self._numbers = itertools.count(1)
         self._become: dict[str, object] = {}
         site = _site_of_programs()
         if os.geteuid() == 0:
@@ -64,16 +62,20 @@ class PostgreSQL:
         )
         self._wait_until_ready()
 
-    def create_database(self) -> str:
-        """The URL of a new, empty database."""
-        name = f"test_{next(self._numbers)}"
-        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return f"postgresql://postgres@/{name}?host={self.folder}"
+    def empty_database(self) -> str:
+        """The URL of the database, which is emptied; whoever is still connected to it is cut off."""
+        with psycopg.connect(self._address(), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return f"postgresql://postgres@/postgres?host={self.folder}"
 
     def stop(self) -> None:
-        """Ends the server without waiting for those connected."""
-        self._server.send_signal(signal.SIGINT)
+        """Ends the server at once: nothing of it is wanted any more."""
+        self._server.send_signal(signal.SIGQUIT)
         try:
             self._server.wait(timeout=30)
         except subprocess.TimeoutExpired:
@@ -81,8 +83,8 @@ class PostgreSQL:
             self._server.wait()
         self._log.close()
 
-    def _address(self, name: str) -> str:
-        return f"host={self.folder} user=postgres dbname={name}"
+    def _address(self) -> str:
+        return f"host={self.folder} user=postgres dbname=postgres"
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC", "HOME": str(self.folder)}
@@ -104,7 +106,7 @@ class PostgreSQL:
         deadline = time.monotonic() + READY_WITHIN_SECONDS
         while True:
             try:
-                psycopg.connect(self._address("postgres")).close()
+                psycopg.connect(self._address()).close()
             except psycopg.OperationalError as error:
                 if self._server.poll() is not None or time.monotonic() > deadline:
                     self.stop()
@@ -141,7 +143,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'countenance.sqlite'}"
     server: PostgreSQL = request.getfixturevalue("postgresql")
-    return server.create_database()
+    return server.empty_database()
 
 
 @pytest.fixture

@@ -341,19 +341,29 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     except OSError as error:
         raise InvalidParameter(f"The file {path} cannot be read: {error.strerror}.") from error
     with file:
-        _require(_footer_bytes(file) <= MAX_FOOTER_BYTES, "its footer is too large")
-        try:
+        with _damage_told():
+            _require(_footer_bytes(file) <= MAX_FOOTER_BYTES, "its footer is too large")
             parquet = pq.ParquetFile(file, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            raise InvalidParameter("The file is not a collection file: it cannot be read as Parquet.") from error
         yield parquet
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise InvalidParameter(
+            "The file is not a collection file, or damaged: it cannot be read as Parquet."
+        ) from error
 
 
 def _footer_bytes(file: BinaryIO) -> int:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 8))
-    length = int.from_bytes(file.read(4), "little")
+    length, magic = int.from_bytes(file.read(4), "little"), file.read(4)
     file.seek(0)
+    if magic != b"PAR1":
+        raise pa.ArrowInvalid("no Parquet magic at the end")
     return length
 
 
@@ -367,7 +377,8 @@ def _header(file: pq.ParquetFile) -> Header:
             f"The file is damaged, or of a format other than 1, the one this version reads: "
             f"{error.error_count()} values of its header are not as they should be."
         ) from error
-    _require(file.schema_arrow.equals(COLUMNS), "its columns are not those of an export")
+    with _damage_told():
+        _require(file.schema_arrow.equals(COLUMNS), "its columns are not those of an export")
     rows = file.metadata.num_rows
     _require(rows == header.users + header.faces, f"it has {rows} rows of {header.users + header.faces}")
     return header
@@ -378,12 +389,14 @@ def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
         group = file.metadata.row_group(number)
         _require(group.num_rows <= MAX_ROWS_PER_GROUP, f"its row group {number} is too large")
         _require(group.total_byte_size <= MAX_GROUP_BYTES, f"its row group {number} is too large")
-    try:
-        for batch in file.iter_batches(batch_size=ROWS_PER_INSERT):
+    batches = file.iter_batches(batch_size=ROWS_PER_INSERT)
+    while True:
+        with _damage_told():
+            batch = next(batches, None)
+            if batch is None:
+                return
             batch.validate(full=True)
-            yield batch
-    except (pa.ArrowException, OSError) as error:
-        raise InvalidParameter("The file is damaged: restore it, or export the collection again.") from error
+        yield batch
 
 
 def _all(values: Sequence[bool] | pa.Array) -> bool:
