@@ -11,8 +11,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from botocore.model import StructureShape
+
 from countenance.aws.absences import ABSENT
+from countenance.aws.model import service_model
 from countenance.aws.operations import OPERATIONS
+from countenance.settings import InferredAttribute
 from countenance.vision.description import UNAVAILABLE
 
 FILE = Path("COVERAGE.md")
@@ -27,31 +31,25 @@ enumerations), and every answer is tested against it. What is not offered answer
 that each of these operations models, with the reason below: never a 500.
 """
 
-DETAILS = """\
-## What is not said of a face
+DETAILS = """
+## What is said of a face
 
-DetectFaces and IndexFaces leave these members of FaceDetail out, whatever is asked for: nothing is made up.
+The members of FaceDetail that DetectFaces and IndexFaces answer when they are asked for. Nothing is made up: what no
+honest source measures is left out of the answer.
 
-| Member | Why |
-|---|---|
-"""
+| Member | Here |
+|---|---|"""
+
+# Guesses about a person, by the setting that allows them.
+INFERRED = {"Gender": InferredAttribute.GENDER, "Emotions": InferredAttribute.EMOTIONS}
 
 
 def coverage() -> str:
     """The text of COVERAGE.md."""
     total = len(OPERATIONS) + len(ABSENT)
-    return "\n".join(
-        [
-            HEAD,
-            f"## Operations: {len(OPERATIONS)} of {total} work\n",
-            "| Operation | Here |",
-            "|---|---|",
-            *_operations(),
-            "",
-            DETAILS + "\n".join(f"| {member} | {_sentence(reason)} |" for member, reason in UNAVAILABLE.items()),
-            "",
-        ]
-    )
+    heading = f"## Operations: {len(OPERATIONS)} of {total} work\n"
+    operations = ["| Operation | Here |", "|---|---|", *_operations()]
+    return "\n".join([HEAD, heading, *operations, DETAILS, *_members(), ""])
 
 
 def _operations() -> Iterator[str]:
@@ -59,8 +57,17 @@ def _operations() -> Iterator[str]:
     yield from (f"| {name} | no: {reason} |" for name, reason in sorted(ABSENT.items()))
 
 
-def _sentence(reason: str) -> str:
-    return " ".join(reason.split()).replace("|", "\\|")
+def _members() -> Iterator[str]:
+    shape = service_model().shape_for("FaceDetail")
+    assert isinstance(shape, StructureShape)
+    for member in sorted(shape.members):
+        if member in UNAVAILABLE:
+            here = f"no: {UNAVAILABLE[member]}"
+        elif member in INFERRED:
+            here = f"off, unless the operator lists `{INFERRED[member]}` in the setting `inferred_attributes`"
+        else:
+            here = "yes"
+        yield f"| {member} | {here} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
