@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from countenance.errors import Misconfigured
 from countenance.faces import Template
-from countenance.vision.alignment import arcface_crop
+from countenance.vision.alignment import ARCFACE_SIDE, arcface_crop
 from countenance.vision.detection import Detection
 from countenance.vision.images import Photo
 from countenance.vision.models.cards import ModelCard
@@ -29,13 +30,19 @@ class Embedding:
 
 
 class Recognizer:
-    """Makes templates of one face model version. Thread-safe."""
+    """Makes templates of one face model version. Thread-safe.
+
+    Raises Misconfigured when the model's vectors have not the length its card says.
+    """
 
     def __init__(self, card: ModelCard, session: Session) -> None:
         assert card.recognition is not None
         self.face_model_version = card.recognition.face_model_version
         self.dimension = card.recognition.dimension
         self._session = session
+        probe = session.infer(np.zeros((1, ARCFACE_SIDE, ARCFACE_SIDE, 3), dtype=np.uint8))["embedding"]
+        if probe.shape != (1, self.dimension):
+            raise Misconfigured(f"{card.title} makes vectors of shape {probe.shape[1:]}, not ({self.dimension},).")
 
     def templates(self, photo: Photo, detections: Sequence[Detection]) -> list[Template]:
         """One template per detection, in order."""

@@ -23,9 +23,7 @@ COSINE_AT_FMR_1E4 = 0.42
 
 
 def read(path: Path) -> Photo:
-    return decode(
-        path.read_bytes(), formats=frozenset(ImageFormat), max_bytes=10**8, max_pixels=10**8, min_side=1
-    )
+    return decode(path.read_bytes(), formats=frozenset(ImageFormat), max_bytes=10**8, max_pixels=10**8, min_side=1)
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +135,7 @@ def test_bfloat16_templates_are_interchangeable_with_float32_ones(
         assert exact.vector @ fast.vector > 0.999
 
 
-def test_threads_do_not_disturb_each_other(
-    recognizer: Recognizer, faces: dict[str, tuple[Photo, Detection]]
-) -> None:
+def test_threads_do_not_disturb_each_other(recognizer: Recognizer, faces: dict[str, tuple[Photo, Detection]]) -> None:
     expected = {name: recognizer.templates(photo, [face])[0].vector for name, (photo, face) in faces.items()}
     wrong = []
 

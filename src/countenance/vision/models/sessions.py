@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import openvino
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
@@ -60,7 +61,7 @@ class OpenVINOSession:
                 },
             )
             self._outputs = {ours: compiled.output(theirs) for ours, theirs in card.outputs.items()}
-        except RuntimeError as error:
+        except (RuntimeError, DecodeError) as error:
             raise Misconfigured(f"{card.title} cannot be loaded as its card says: {_reason(error)}.") from error
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(workers):
@@ -128,7 +129,7 @@ def _graph(core: openvino.Core, card: ModelCard, expected: Input, store: Path) -
     return pipeline.build()
 
 
-def _reason(error: RuntimeError) -> str:
+def _reason(error: Exception) -> str:
     """The last line of OpenVINO's account, which is the one that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else "no reason given"
