@@ -22,7 +22,7 @@ from countenance.vision.mesh import Mesh
 # Points of the mesh that expressions move little, and where they are on a head that looks straight ahead, in
 # distances between the eyes' centres, x to the photo's right, y down, z away from the camera: the mean of the meshes
 # of 102 people who were asked to (Face Research Lab London Set), made symmetrical.
-_STRAIGHT: dict[int, tuple[float, float, float]] = {
+STRAIGHT: dict[int, tuple[float, float, float]] = {
     1: (0.000, 0.565, -0.665),
     2: (0.000, 0.685, -0.427),
     4: (0.000, 0.456, -0.694),
@@ -54,8 +54,8 @@ _STRAIGHT: dict[int, tuple[float, float, float]] = {
     362: (0.281, 0.005, -0.042),
     454: (1.091, 0.350, 0.889),
 }
-_IDS = list(_STRAIGHT)
-_TARGET = np.array(list(_STRAIGHT.values()))
+_IDS = list(STRAIGHT)
+_TARGET = np.array(list(STRAIGHT.values()))
 _CENTRED = _TARGET - _TARGET.mean(axis=0)
 
 

@@ -98,7 +98,7 @@ def _least_norm(embedding: Embedding, quality_filter: QualityFilter) -> float:
 
 
 # The outline of the face in the mesh, clockwise from the middle of the forehead.
-_OVAL = [
+OVAL = [
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 ]
@@ -134,7 +134,7 @@ def _mask(mesh: Mesh) -> NDArray[np.uint8]:
     """1 within the face's outline and the photo, 0 elsewhere; uint8 (size, size)."""
     matrix = mesh.crop.matrix
     size = len(mesh.crop.pixels)
-    outline = mesh.flat[_OVAL] @ matrix[:, :2].T + matrix[:, 2]
+    outline = mesh.flat[OVAL] @ matrix[:, :2].T + matrix[:, 2]
     mask = np.zeros((size, size), np.uint8)
     cv2.fillPoly(mask, [np.clip(np.round(outline), -size, 2 * size).astype(np.int32)], 1)
     return mask
