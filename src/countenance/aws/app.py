@@ -27,6 +27,7 @@ from countenance.aws.errors import (
     UnknownOperationException,
     UnrecognizedClientException,
     error_response,
+    failure_trace,
 )
 from countenance.aws.intake import Intake, discard
 from countenance.aws.model import operation_model, operation_names, target_prefix
@@ -195,7 +196,7 @@ def _record(error: Exception, request: Request) -> None:
     if isinstance(error, Refusal | CountenanceError) and not isinstance(error, Misconfigured):
         entry.info("refused", code=error.code)
     else:
-        entry.error("failed", exc_info=error)
+        entry.error("failed", trace=failure_trace(error))
 
 
 async def _not_found(request: Request, _: Exception) -> Response:

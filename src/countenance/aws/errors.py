@@ -7,6 +7,7 @@ below, which every AWS service answers before an operation is reached and which 
 from __future__ import annotations
 
 import json
+import traceback
 from typing import ClassVar
 
 from starlette.responses import Response
@@ -14,6 +15,9 @@ from starlette.responses import Response
 from countenance.errors import CountenanceError, Misconfigured
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
+
+# Causes of causes that are told of an unexpected error.
+MAX_CAUSES = 8
 
 
 class Refusal(Exception):
@@ -118,3 +122,18 @@ def error_response(error: Exception, request_id: str) -> Response:
     return Response(
         json.dumps(body).encode(), status_code=status, media_type=CONTENT_TYPE, headers={"x-amzn-ErrorType": code}
     )
+
+
+def failure_trace(error: BaseException) -> str:
+    """The classes of an unexpected error and its causes, and the lines of code where they arose.
+
+    No message and no value, which a traceback for developers would have: either may quote a name, a template or a
+    secret, and this is for the log.
+    """
+    told: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(told) < MAX_CAUSES:
+        lines = "".join(traceback.format_tb(cause.__traceback__))
+        told.append(f"{type(cause).__module__}.{type(cause).__qualname__}\n{lines}")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "caused by ".join(told)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from countenance import errors
-from countenance.aws.errors import InvalidSignatureException, error_response
+from countenance.aws.errors import InvalidSignatureException, error_response, failure_trace
 from countenance.aws.model import service_model
 
 
@@ -44,3 +44,20 @@ def test_what_is_our_own_fault_is_told_without_details(error: Exception) -> None
 def test_every_error_is_an_exception_of_the_service_model(error: type[errors.CountenanceError]) -> None:
     if error is not errors.Misconfigured:
         assert service_model().shape_for(error.code).metadata["exception"]
+
+
+def test_the_log_learns_where_it_failed_and_no_value() -> None:
+    name = "-".join(["some", "body"])
+
+    def read_template() -> None:
+        raise KeyError(name)
+
+    with pytest.raises(RuntimeError) as failed:  # noqa: PT012 -- the chain is what is tested
+        try:
+            read_template()
+        except KeyError as error:
+            raise RuntimeError(f"the template of {name} is broken") from error
+    trace = failure_trace(failed.value)
+    assert trace.index("builtins.RuntimeError") < trace.index("caused by builtins.KeyError")
+    assert "in read_template" in trace
+    assert name not in trace
