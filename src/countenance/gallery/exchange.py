@@ -6,93 +6,40 @@ enrols; an import takes nothing from it that a collection could not hold.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from sqlalchemy import Connection, Select, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from countenance.errors import InvalidParameter, ResourceAlreadyExists
-from countenance.gallery.collections import (
-    MAX_FACES,
-    MAX_TAGS,
-    MAX_USERS,
-    Collection,
-    find_collection,
-    insert_collection,
-    tags_of,
+from countenance.gallery.collection_file import (
+    BOX,
+    FACE,
+    FACE_ONLY,
+    PATTERNS,
+    ROWS_PER_GROUP,
+    USER,
+    Header,
+    batches_of,
+    header_of,
+    opened,
+    require,
+    writing,
 )
+from countenance.gallery.collections import Collection, find_collection, insert_collection, tags_of
 from countenance.gallery.faces import UNIT_NORM_TOLERANCE
 from countenance.gallery.users import MAX_FACES_PER_USER
 from countenance.storage import schema
 from countenance.storage.database import Database
 from countenance.storage.templates import AT_REST
-
-METADATA_KEY = b"countenance"  # in the file's own key-value metadata
-
-# Rows held in memory at a time when writing (16 MB of templates of 512 values), and when reading.
-ROWS_PER_GROUP = 16_384
-ROWS_PER_INSERT = 2048
-
-# What an import accepts before it reads anything: generous for what an export writes, far from what hurts.
-MAX_ROWS_PER_GROUP = 131_072
-MAX_GROUP_BYTES = 1 << 30
-MAX_FOOTER_BYTES = 1 << 26
-
-USER, FACE = "user", "face"
-
-BOX = ("box_left", "box_top", "box_width", "box_height")
-FACE_ONLY = ("face_id", "image_id", "external_image_id", *BOX, "confidence")
-
-COLUMNS = pa.schema(
-    [
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("user_id", pa.string()),
-        pa.field("face_id", pa.string()),
-        pa.field("image_id", pa.string()),
-        pa.field("external_image_id", pa.string()),
-        *(pa.field(name, pa.float64()) for name in BOX),
-        pa.field("confidence", pa.float64()),
-        pa.field("template", pa.binary()),
-        pa.field("face_model_version", pa.string()),
-    ]
-)
-
-UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-PATTERNS = {
-    "user_id": r"^[a-zA-Z0-9_.\-:]{1,128}$",
-    "face_id": UUID,
-    "image_id": UUID,
-    "external_image_id": r"^[a-zA-Z0-9_.\-:]{1,255}$",
-}
-
-TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-TagValue = Annotated[str, StringConstraints(max_length=256)]
-
-
-class Header(BaseModel):
-    """What the file says of the collection, as JSON in its metadata."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    format: Literal[1]
-    collection_id: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_.\-]{1,255}$")]
-    face_model_version: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-    created_at: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    tags: Annotated[dict[TagKey, TagValue], Field(max_length=MAX_TAGS)]
-    users: Annotated[int, Field(ge=0, le=MAX_USERS)]
-    faces: Annotated[int, Field(ge=0, le=MAX_FACES)]
 
 
 def export_collection(database: Database, collection_id: str, path: Path) -> Collection:
@@ -119,12 +66,6 @@ def export_collection(database: Database, collection_id: str, path: Path) -> Col
     return collection
 
 
-def read_header(path: Path) -> Header:
-    """What a file says it holds. Raises InvalidParameter when it is not a collection file of a known format."""
-    with _opened(path) as file:
-        return _header(file)
-
-
 def import_collection(
     database: Database, path: Path, *, dimensions: Mapping[str, int], collection_id: str | None = None
 ) -> Collection:
@@ -136,8 +77,8 @@ def import_collection(
     Raises InvalidParameter for a file that is not one, is damaged, contradicts itself, or holds templates of a version
     that is not among `dimensions`; ResourceAlreadyExists when there is such a collection: nothing is ever merged.
     """
-    with _opened(path) as file:
-        header = _header(file)
+    with opened(path) as file:
+        header = header_of(file)
         if header.face_model_version not in dimensions:
             raise InvalidParameter(
                 f"The file's templates were made by {header.face_model_version}, which is not installed here; "
@@ -149,7 +90,7 @@ def import_collection(
             )
             reading = _Import(connection, collection, header, dimensions[header.face_model_version])
             try:
-                for batch in _batches(file):
+                for batch in batches_of(file):
                     reading.take(batch)
                 reading.finish()
             except IntegrityError as error:
@@ -167,24 +108,11 @@ def _write(file: BinaryIO, connection: Connection, collection: Collection) -> No
         users=collection.user_count,
         faces=collection.face_count,
     )
-    repetitive = ["kind", "user_id", "image_id", "external_image_id", "face_model_version"]
-    with pq.ParquetWriter(
-        file,
-        COLUMNS,
-        compression={name: "NONE" if name == "template" else "ZSTD" for name in COLUMNS.names},
-        use_dictionary=repetitive,
-        write_statistics=False,
-        write_page_checksum=True,
-        store_schema=False,
-    ) as writer:
-        writer.add_key_value_metadata({METADATA_KEY: json.dumps(header.model_dump(), sort_keys=True)})
-        for select_rows in (_select_users(collection), _select_faces(collection)):
-            result = connection.execute(select_rows, execution_options={"yield_per": ROWS_PER_GROUP})
+    with writing(file, header) as write:
+        for query in (_select_users(collection), _select_faces(collection)):
+            result = connection.execute(query, execution_options={"yield_per": ROWS_PER_GROUP})
             for rows in result.partitions(ROWS_PER_GROUP):
-                columns = [
-                    pa.array(values, field.type) for field, values in zip(COLUMNS, zip(*rows, strict=True), strict=True)
-                ]
-                writer.write_batch(pa.record_batch(columns, schema=COLUMNS), row_group_size=ROWS_PER_GROUP)
+                write(rows)
 
 
 def _select_users(collection: Collection) -> Select[Any]:
@@ -234,13 +162,13 @@ class _Import:
         kinds = batch.column("kind")
         users = batch.filter(pc.equal(kinds, USER))
         faces = batch.filter(pc.equal(kinds, FACE))
-        _require(users.num_rows + faces.num_rows == batch.num_rows, "a row is neither of a user nor of a face")
+        require(users.num_rows + faces.num_rows == batch.num_rows, "a row is neither of a user nor of a face")
         in_order = kinds.slice(0, users.num_rows).equals(users.column("kind"))
-        _require(in_order and not (users.num_rows and self._faces), "a user comes after a face")
+        require(in_order and not (users.num_rows and self._faces), "a user comes after a face")
         for name, pattern in PATTERNS.items():
-            _require(_all(pc.match_substring_regex(batch.column(name), pattern)), f"there is an impossible {name}")
+            require(_all(pc.match_substring_regex(batch.column(name), pattern)), f"there is an impossible {name}")
         versions = batch.column("face_model_version")
-        _require(
+        require(
             versions.null_count == 0 and _all(pc.equal(versions, self._header.face_model_version)),
             f"a row's face model version is not {self._header.face_model_version}, the collection's",
         )
@@ -253,8 +181,8 @@ class _Import:
     def finish(self) -> None:
         """Checks what can only be said of the whole, and tells followers."""
         header = self._header
-        _require(self._users == header.users, f"it has {self._users} users of {header.users}")
-        _require(self._faces == header.faces, f"it has {self._faces} faces of {header.faces}")
+        require(self._users == header.users, f"it has {self._users} users of {header.users}")
+        require(self._faces == header.faces, f"it has {self._faces} faces of {header.faces}")
         users, faces, changes = schema.users, schema.faces, schema.changes
         here = self._collection.key
         held = (
@@ -266,14 +194,12 @@ class _Import:
         members = select(func.count()).select_from(users.outerjoin(held, users.c.key == held.c.user_key))
         members = members.where(users.c.collection_key == here)
         inconsistent = members.where(users.c.template.is_(None) != held.c.number.is_(None))
-        _require(
+        require(
             not self._connection.execute(inconsistent).scalar_one(),
             "a user has faces and no template, or a template and no face",
         )
         overfull = members.where(held.c.number > MAX_FACES_PER_USER)
-        _require(
-            not self._connection.execute(overfull).scalar_one(), f"a user has more than {MAX_FACES_PER_USER} faces"
-        )
+        require(not self._connection.execute(overfull).scalar_one(), f"a user has more than {MAX_FACES_PER_USER} faces")
         now = literal(time.time())
         for table, column in ((users, "user_key"), (faces, "face_key")):
             put = select(table.c.collection_key, table.c.key, now).where(table.c.collection_key == here)
@@ -291,15 +217,15 @@ class _Import:
 
     def _check_templates(self, templates: pa.Array) -> None:
         right = _all(pc.equal(pc.binary_length(templates), self._dimension * AT_REST.itemsize))
-        _require(right, f"a template has not {self._dimension} values")
+        require(right, f"a template has not {self._dimension} values")
         vectors = np.frombuffer(b"".join(templates.to_pylist()), AT_REST).reshape(-1, self._dimension)
         norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
-        _require(bool(np.all(np.abs(norms - 1.0) <= UNIT_NORM_TOLERANCE)), "a template is not of unit norm")
+        require(bool(np.all(np.abs(norms - 1.0) <= UNIT_NORM_TOLERANCE)), "a template is not of unit norm")
 
     def _take_users(self, users: pa.RecordBatch) -> None:
-        _require(users.column("user_id").null_count == 0, "a user has no user_id")
+        require(users.column("user_id").null_count == 0, "a user has no user_id")
         for name in FACE_ONLY:
-            _require(users.column(name).null_count == users.num_rows, f"a user has a {name}")
+            require(users.column(name).null_count == users.num_rows, f"a user has a {name}")
         rows = users.select(["user_id", "template"]).to_pylist()
         self._connection.execute(
             insert(schema.users), [{"collection_key": self._collection.key, **row} for row in rows]
@@ -308,19 +234,19 @@ class _Import:
 
     def _take_faces(self, faces: pa.RecordBatch) -> None:
         for name in ("face_id", "image_id", *BOX, "confidence", "template"):
-            _require(faces.column(name).null_count == 0, f"a face has no {name}")
+            require(faces.column(name).null_count == 0, f"a face has no {name}")
         for name in (*BOX, "confidence"):
-            _require(_all(pc.is_finite(faces.column(name))), f"a face's {name} is not a finite number")
+            require(_all(pc.is_finite(faces.column(name))), f"a face's {name} is not a finite number")
         for name in ("box_width", "box_height"):
-            _require(_all(pc.greater(faces.column(name), 0.0)), f"a face's {name} is not above 0")
+            require(_all(pc.greater(faces.column(name), 0.0)), f"a face's {name} is not above 0")
         confidence = faces.column("confidence")
         in_range = pc.and_(pc.greater_equal(confidence, 0.0), pc.less_equal(confidence, 100.0))
-        _require(_all(in_range), "a face's confidence is not between 0 and 100")
+        require(_all(in_range), "a face's confidence is not between 0 and 100")
         rows = faces.drop_columns(["kind"]).to_pylist()
         keys = self._user_keys({row["user_id"] for row in rows} - {None})
         for row in rows:
             user_id = row.pop("user_id")
-            _require(user_id is None or user_id in keys, "a face belongs to a user that is not in the file")
+            require(user_id is None or user_id in keys, "a face belongs to a user that is not in the file")
             row["user_key"] = None if user_id is None else keys[user_id]
             row["collection_key"] = self._collection.key
         self._connection.execute(insert(schema.faces), rows)
@@ -334,76 +260,6 @@ class _Import:
         return {row.user_id: row.key for row in self._connection.execute(query)}
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise InvalidParameter(f"The file {path} cannot be read: {error.strerror}.") from error
-    with file:
-        with _damage_told():
-            _require(_footer_bytes(file) <= MAX_FOOTER_BYTES, "its footer is too large")
-            parquet = pq.ParquetFile(file, page_checksum_verification=True)
-        yield parquet
-
-
-@contextmanager
-def _damage_told() -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InvalidParameter(
-            "The file is not a collection file, or damaged: it cannot be read as Parquet."
-        ) from error
-
-
-def _footer_bytes(file: BinaryIO) -> int:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - 8))
-    length, magic = int.from_bytes(file.read(4), "little"), file.read(4)
-    file.seek(0)
-    if magic != b"PAR1":
-        raise pa.ArrowInvalid("no Parquet magic at the end")
-    return length
-
-
-def _header(file: pq.ParquetFile) -> Header:
-    packed = (file.metadata.metadata or {}).get(METADATA_KEY, b"")
-    _require(bool(packed), "it is Parquet, but was not made by an export")
-    try:
-        header = Header.model_validate_json(packed)
-    except ValidationError as error:
-        raise InvalidParameter(
-            f"The file is damaged, or of a format other than 1, the one this version reads: "
-            f"{error.error_count()} values of its header are not as they should be."
-        ) from error
-    with _damage_told():
-        _require(file.schema_arrow.equals(COLUMNS), "its columns are not those of an export")
-    rows = file.metadata.num_rows
-    _require(rows == header.users + header.faces, f"it has {rows} rows of {header.users + header.faces}")
-    return header
-
-
-def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    for number in range(file.metadata.num_row_groups):
-        group = file.metadata.row_group(number)
-        _require(group.num_rows <= MAX_ROWS_PER_GROUP, f"its row group {number} is too large")
-        _require(group.total_byte_size <= MAX_GROUP_BYTES, f"its row group {number} is too large")
-    batches = file.iter_batches(batch_size=ROWS_PER_INSERT)
-    while True:
-        with _damage_told():
-            batch = next(batches, None)
-            if batch is None:
-                return
-            batch.validate(full=True)
-        yield batch
-
-
 def _all(values: Sequence[bool] | pa.Array) -> bool:
     """Whether every value that is there is true."""
     return bool(pc.all(values, min_count=0).as_py())
-
-
-def _require(truth: bool, otherwise: str) -> None:
-    if not truth:
-        raise InvalidParameter(f"The file is not a collection file, or damaged: {otherwise}.")

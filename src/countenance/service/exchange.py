@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from countenance.gallery.collection_file import read_header
 from countenance.gallery.collections import Collection
-from countenance.gallery.exchange import export_collection, import_collection, read_header
+from countenance.gallery.exchange import export_collection, import_collection
 from countenance.service.callers import Caller
 from countenance.service.uses import Action, use
 from countenance.storage.database import Database

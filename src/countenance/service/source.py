@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from countenance.errors import InvalidParameter, Misconfigured, ResourceNotFound
 from countenance.faces import BoundingBox
-from countenance.gallery.exchange import PATTERNS
+from countenance.gallery.collection_file import PATTERNS
 
 # Amazon throttles listings at a few requests a second; botocore waits and tries again.
 MAX_ATTEMPTS = 10

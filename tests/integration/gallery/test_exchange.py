@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from countenance.errors import InvalidParameter, ResourceAlreadyExists, ResourceNotFound
-from countenance.gallery import exchange
+from countenance.gallery import collection_file, exchange
+from countenance.gallery.collection_file import COLUMNS, read_header
 from countenance.gallery.collections import Collection
-from countenance.gallery.exchange import COLUMNS, export_collection, import_collection, read_header
+from countenance.gallery.exchange import export_collection, import_collection
 from countenance.storage import schema
 from countenance.storage.database import Database
 
@@ -159,7 +160,7 @@ class TestThereAndBack:
         self, gallery: Gallery, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(exchange, "ROWS_PER_GROUP", 7)
-        monkeypatch.setattr(exchange, "ROWS_PER_INSERT", 5)
+        monkeypatch.setattr(collection_file, "ROWS_PER_INSERT", 5)
         ann = gallery.person()
         faces = gallery.enrol("staff", *[ann] * 40)
         for number in range(13):
