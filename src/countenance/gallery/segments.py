@@ -22,7 +22,7 @@ OUTLIERS = 512
 
 # The first scan of a segment takes so many candidates, each further one so many times more; when that would be more
 # than one template in EXHAUSTION, all are compared exactly instead.
-FIRST_CANDIDATES = 256
+FIRST_CANDIDATES = 1024
 WIDENING = 8
 EXHAUSTION = 8
 
