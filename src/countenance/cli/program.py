@@ -16,6 +16,7 @@ from countenance.cli import (
     detection,
     exchange,
     faces,
+    fairness,
     indexing,
     keys,
     logs,
@@ -49,6 +50,7 @@ app.command("import")(exchange.import_collection)
 app.command("import-rekognition")(migration.import_rekognition)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+app.add_typer(fairness.app, name="fairness")
 
 
 @app.callback()
