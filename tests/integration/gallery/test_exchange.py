@@ -6,7 +6,7 @@ import json
 import shutil
 import stat
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,35 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def staff(gallery: Gallery) -> Collection:
+    return _fill(gallery)
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    """A gallery that stands through the module, for files that must change nothing."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('standing') / 'countenance.sqlite'}")
+    database.migrate()
+    gallery = Gallery(database)
+    gallery.collections.create("staff", VERSION)
+    _fill(gallery)
+    yield gallery
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def export(standing: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "staff.parquet"
+    export_collection(standing.database, "staff", path)
+    return path
+
+
+@pytest.fixture
+def copied(export: Path, file: Path) -> Path:
+    """The file of a good export, to be spoilt."""
+    return Path(shutil.copy(export, file))
+
+
+def _fill(gallery: Gallery) -> Collection:
     """A collection with everything that one can hold, and gaps where something was deleted."""
     ann, bob = gallery.person(), gallery.person()
     gallery.collections.tag("staff", {"team": "desk", "Büro": "Zürich 1"})
@@ -314,11 +343,10 @@ class TestImport:
         ],
     )
     def test_a_file_that_contradicts_itself_is_refused_and_nothing_is_left(
-        self, gallery: Gallery, staff: Collection, file: Path, change: Callable[[Rows], Rows], sentence: str
+        self, standing: Gallery, copied: Path, change: Callable[[Rows], Rows], sentence: str
     ) -> None:
-        export_collection(gallery.database, "staff", file)
-        _rewrite(file, change)
-        self._refused(gallery, file, sentence)
+        _rewrite(copied, change)
+        self._refused(standing, copied, sentence)
 
     @pytest.mark.parametrize(
         ("header", "sentence"),
@@ -337,11 +365,10 @@ class TestImport:
         ],
     )
     def test_a_header_that_is_wrong_is_refused(
-        self, gallery: Gallery, staff: Collection, file: Path, header: dict[str, Any], sentence: str
+        self, standing: Gallery, copied: Path, header: dict[str, Any], sentence: str
     ) -> None:
-        export_collection(gallery.database, "staff", file)
-        _rewrite(file, lambda rows: rows, header)
-        self._refused(gallery, file, sentence)
+        _rewrite(copied, lambda rows: rows, header)
+        self._refused(standing, copied, sentence)
 
     def test_a_user_of_more_than_100_faces_is_refused(self, gallery: Gallery, file: Path) -> None:
         (face,) = gallery.enrol("staff")
@@ -351,59 +378,47 @@ class TestImport:
         _rewrite(file, lambda rows: [rows[0], *(rows[1] | {"face_id": str(uuid.uuid4())} for _ in range(101))])
         self._refused(gallery, file, "more than 100 faces")
 
-    def test_other_columns_are_refused(self, gallery: Gallery, staff: Collection, file: Path) -> None:
-        export_collection(gallery.database, "staff", file)
-        _rewrite(file, lambda rows: rows, columns=COLUMNS.append(pa.field("name", pa.string())))
-        self._refused(gallery, file, "columns are not those of an export")
+    def test_other_columns_are_refused(self, standing: Gallery, copied: Path) -> None:
+        _rewrite(copied, lambda rows: rows, columns=COLUMNS.append(pa.field("name", pa.string())))
+        self._refused(standing, copied, "columns are not those of an export")
 
-    def test_other_parquet_is_refused(self, gallery: Gallery, file: Path) -> None:
+    def test_other_parquet_is_refused(self, standing: Gallery, file: Path) -> None:
         pq.write_table(pa.table({"a": [1]}), file)
-        self._refused(gallery, file, "was not made by an export")
+        self._refused(standing, file, "was not made by an export")
 
     @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" * 100, b"{}", bytes(1000)])
-    def test_what_is_not_parquet_is_refused(self, gallery: Gallery, file: Path, content: bytes) -> None:
+    def test_what_is_not_parquet_is_refused(self, standing: Gallery, file: Path, content: bytes) -> None:
         file.write_bytes(content)
-        self._refused(gallery, file, "not a collection file")
+        self._refused(standing, file, "not a collection file")
 
-    def test_a_file_that_is_not_there_is_named(self, gallery: Gallery, file: Path) -> None:
-        self._refused(gallery, file, r"staff\.parquet cannot be read: No such file")
+    def test_a_file_that_is_not_there_is_named(self, standing: Gallery, file: Path) -> None:
+        self._refused(standing, file, r"staff\.parquet cannot be read: No such file")
 
     @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
-    def test_a_file_that_was_cut_off_is_refused(
-        self, gallery: Gallery, staff: Collection, file: Path, share: float
-    ) -> None:
-        export_collection(gallery.database, "staff", file)
-        whole = file.read_bytes()
-        file.write_bytes(whole[: int(len(whole) * share)])
-        self._refused(gallery, file, "cannot be read as Parquet")
+    def test_a_file_that_was_cut_off_is_refused(self, standing: Gallery, copied: Path, share: float) -> None:
+        whole = copied.read_bytes()
+        copied.write_bytes(whole[: int(len(whole) * share)])
+        self._refused(standing, copied, "cannot be read as Parquet")
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, deadline=None)
     @given(place=st.floats(0, 0.999), bit=st.integers(0, 7))
     def test_a_bit_that_flipped_is_noticed_or_does_not_matter(
-        self, gallery: Gallery, tmp_path: Path, place: float, bit: int
+        self, standing: Gallery, export: Path, place: float, bit: int
     ) -> None:
-        good = tmp_path / "good.parquet"
-        if not good.exists():
-            ann = gallery.person()
-            faces = gallery.enrol("staff", ann, ann)
-            gallery.users.create("staff", "ann")
-            gallery.associate("staff", "ann", *faces)
-            export_collection(gallery.database, "staff", good)
-        before = _everything(gallery, "staff")
-        bad = tmp_path / "bad.parquet"
-        shutil.copy(good, bad)
-        content = bytearray(good.read_bytes())
+        content = bytearray(export.read_bytes())
         content[int(place * len(content))] ^= 1 << bit
+        bad = export.with_name("bad.parquet")
         bad.write_bytes(content)
         name = f"copy-{uuid.uuid4()}"
         try:
-            import_collection(gallery.database, bad, dimensions=HERE, collection_id=name)
+            import_collection(standing.database, bad, dimensions=HERE, collection_id=name)
         except InvalidParameter:
             with pytest.raises(ResourceNotFound):
-                gallery.collections.get(name)
+                standing.collections.get(name)
         else:
-            after = _everything(gallery, name)
+            before, after = _everything(standing, "staff"), _everything(standing, name)
             assert (after["faces"], after["users"]) == (before["faces"], before["users"])
+            standing.collections.delete(name)
 
     def _refused(self, gallery: Gallery, file: Path, sentence: str) -> None:
         with gallery.database.read() as connection:
