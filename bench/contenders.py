@@ -24,6 +24,7 @@ from bench import photos
 from countenance.settings import InferencePrecision, Settings, default_model_store
 from countenance.vision.alignment import arcface_crop
 from countenance.vision.analysis import Vision
+from countenance.vision.details import Attribute
 from countenance.vision.models.cards import Catalogue
 from countenance.vision.models.graphs import fold_dequantization
 
@@ -81,6 +82,10 @@ class Countenance:
         laps.end("align")
         self._vision.templates(photo, detections, self._vision.face_model_version)
         laps.end("embed")
+        self._vision.describe(photo, detections, frozenset())
+        laps.end("default attributes")
+        self._vision.describe(photo, detections, frozenset({Attribute.ALL}))
+        laps.end("all attributes")
         laps.seconds["embed"] -= laps.seconds["align"]
         return laps.seconds
 
