@@ -1,11 +1,12 @@
 """What an image file says of itself before anything is decoded: its size in pixels and which way is up.
 
-Written here because the decoders read attacker-supplied metadata before they can be asked how large the image is:
-EXIF directories whose entries overlap, compressed text and colour profiles, thousands of progressive scans over one
-large frame. `outline` walks the container only, in time linear in the file, and gives back a file that holds the
-pixels and nothing else; no decoder ever sees the metadata.
+Written here because a decoder that is asked how large an image is reads all it finds before the answer: EXIF
+directories, compressed text, colour profiles, each a way to make it warn, fail or spend memory over what is not the
+image; and because none of them limits the scans of a progressive JPEG, each of which costs a walk over the whole
+frame. An outline is taken by walking the container only, in time linear in the file, and comes with a file that holds
+the pixels and nothing else: no decoder ever sees the metadata.
 
-Sources: ITU-T T.81 (JPEG), W3C PNG Third Edition, CIPA DC-008 (Exif).
+Sources: ITU-T T.81 and T.871 (JPEG, JFIF), W3C PNG Third Edition, CIPA DC-008 (Exif).
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ _BROKEN = "The image file is damaged: its structure does not follow the format."
 
 _SOI, _EOI, _SOS, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Every application segment and comment but Adobe's APP14, which tells CMYK from YCCK and RGB from YCbCr.
-_JPEG_METADATA = frozenset({*range(0xE0, 0xEE), 0xEF, 0xFE})
+# Every comment and application segment but JFIF's and Adobe's, which tell YCbCr from RGB and YCCK from CMYK.
+_JPEG_METADATA = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 # In entropy-coded data 0xFF is followed by a stuffed zero or is a restart marker; anything else begins a segment.
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_GREY, _PNG_RGB, _PNG_INDEXED = 0, 2, 3  # colour types
 _PNG_PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 _EXIF_ORIENTATION, _EXIF_SHORT = 0x0112, 3
@@ -38,15 +40,15 @@ _EXIF_ORIENTATION, _EXIF_SHORT = 0x0112, 3
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The frame of an image: `width` and `height` in pixels as stored, EXIF `orientation` 1 to 8, and the file without
-    its metadata. `channels` is the number of a JPEG's colour components; a PNG's are in its header.
+    """The frame of an image: `width` and `height` in pixels as stored, EXIF `orientation` 1 to 8, and `bare`, the file
+    without its metadata. `is_plain` tells that the pixels are grey or colour of 8 bits a channel, opaque.
     """
 
     width: int
     height: int
     orientation: int
-    pixels: bytes
-    channels: int = 0
+    is_plain: bool
+    bare: bytes
 
 
 def jpeg_outline(data: bytes) -> Outline:
@@ -88,7 +90,7 @@ def jpeg_outline(data: bytes) -> Outline:
         raise InvalidImageFormat(_BROKEN)
     kept.append(bytes((0xFF, _EOI)))
     width, height, channels = frame
-    return Outline(width, height, orientation, b"".join(kept), channels)
+    return Outline(width, height, orientation, channels in (1, 3), b"".join(kept))
 
 
 def _marker(data: bytes, position: int) -> tuple[int, int]:
@@ -121,7 +123,7 @@ def png_outline(data: bytes) -> Outline:
     Raises InvalidImageFormat when it is cut off or malformed.
     """
     width = height = 0
-    orientation = 1
+    orientation, is_plain, lacks_palette = 1, False, False
     kept = [_PNG_SIGNATURE]
     position = len(_PNG_SIGNATURE)
     kind = b""
@@ -135,15 +137,21 @@ def png_outline(data: bytes) -> Outline:
         if (kind == b"IHDR") != (len(kept) == 1 and length == 13):
             raise InvalidImageFormat(_BROKEN)
         if kind == b"IHDR":
-            width, height = struct.unpack_from(">LL", data, position + 8)
+            width, height, depth, colour = struct.unpack_from(">LLBB", data, position + 8)
+            is_plain = depth == 8 and colour in (_PNG_GREY, _PNG_RGB)
+            lacks_palette = colour == _PNG_INDEXED
+        elif kind == b"PLTE":
+            lacks_palette = False
+        elif kind == b"tRNS":
+            is_plain = False
         elif kind == b"eXIf":
             orientation = exif_orientation(data[position + 8 : end - 4])
         if kind in _PNG_PIXELS:
             kept.append(data[position:end])
         position = end
-    if 0 in (width, height):
+    if 0 in (width, height) or lacks_palette:
         raise InvalidImageFormat(_BROKEN)
-    return Outline(width, height, orientation, b"".join(kept))
+    return Outline(width, height, orientation, is_plain, b"".join(kept))
 
 
 def exif_orientation(exif: bytes) -> int:
