@@ -91,6 +91,7 @@ def area_under_roc(negatives: list[float], positives: list[float]) -> float:
 
 
 def test_smiles_are_told_from_neutral_faces(london: list[Portrait]) -> None:
+    """On the people the regression saw; on others it is as good within a point (`python -m bench.attributes`)."""
     smiling = [odds(portrait.detail.smile) for portrait in london if portrait.smiling]
     neutral = [odds(portrait.detail.smile) for portrait in london if not portrait.smiling]
     assert area_under_roc(neutral, smiling) >= 0.92
@@ -138,7 +139,7 @@ def test_consented_portraits_pass_the_strictest_filter(london: list[Portrait]) -
 
 def test_age_ranges_and_quality_in_everyday_photos_of_every_group(data: Path, describe: Describer) -> None:
     with (data / "fairface" / "labels_val.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))[1::10]  # the regression saw every other photo; these are of the others
+        rows = [row for row in csv.DictReader(file) if int(Path(row["file"]).stem) % 20 == 0]  # odd ones were seen
     inside: list[bool] = []
     passed: dict[str, list[bool]] = {}
     for row in rows:
