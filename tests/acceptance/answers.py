@@ -10,9 +10,6 @@ from typing import Any
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
-# Amazon's face model versions are numbers, and its model says so. Ours name the model.
-FREER_THAN_AMAZON = {"IndexFacesModelVersion"}
-
 # What every AWS service may answer before an operation is reached.
 COMMON_CODES = {
     "SerializationException",
@@ -76,7 +73,7 @@ def _check(value: Any, shape: Shape, path: str) -> None:
         _check_length(value, shape, path)
         enum, pattern = shape.metadata.get("enum"), shape.metadata.get("pattern")
         assert enum is None or value in enum, f"{path} is {value}"
-        if pattern is not None and r"\p{" not in pattern and shape.name not in FREER_THAN_AMAZON:
+        if pattern is not None and r"\p{" not in pattern:
             assert re.fullmatch(pattern, value), f"{path} is {value!r}, not {pattern}"
     elif shape.type_name in {"float", "integer", "long"}:
         assert value <= shape.metadata.get("max", value), f"{path} is {value}"

@@ -11,7 +11,7 @@ from countenance.vision.calibration import PINNED_FMRS, SIMILARITY_OF_FMR, Calib
 
 pytestmark = pytest.mark.data
 
-SFACE = Calibration.packaged("sface-1.0")
+SFACE = Calibration.packaged("1.0")
 
 
 @pytest.fixture(scope="module")

@@ -213,6 +213,7 @@ def _engine(url: URL) -> Engine:
             url,
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
+            hide_parameters=True,  # an error's message must not carry templates and names into a log
             connect_args={"timeout": TURN_TIMEOUT_SECONDS, "check_same_thread": False},
         )
         event.listen(engine, "connect", _prepare_sqlite)
@@ -222,6 +223,7 @@ def _engine(url: URL) -> Engine:
         url,
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
+        hide_parameters=True,
         pool_pre_ping=True,  # survives a restart of the PostgreSQL server
         connect_args={"options": f"-c lock_timeout={TURN_TIMEOUT_SECONDS}s -c timezone=UTC"},
     )

@@ -65,7 +65,7 @@ _BARS: dict[QualityFilter, _Bar] = {
 # (rank correlation with that likeness 0.6 over the same photos). Portraits have 10 and more; of FairFace's photos
 # 2 in 100 are below 6.5, 5 below 7.5, with no great difference between its groups.
 _NORMS: dict[str, dict[QualityFilter, float]] = {
-    "sface-1.0": {
+    "1.0": {
         QualityFilter.LOW: 6.0,
         QualityFilter.AUTO: 7.0,
         QualityFilter.MEDIUM: 8.5,

@@ -39,7 +39,7 @@ scale = [127.5, 127.5, 127.5]
 embedding = "vector"
 
 [recognition]
-face_model_version = "house-2.1"
+face_model_version = "20.1"
 dimension = {dimension}
 """
 
@@ -90,7 +90,7 @@ def test_a_photo_goes_all_the_way(vision: Vision, obama: Photo) -> None:
     assert detail.bounding_box == faces[0].bounding_box
     assert len(detail.landmarks) == 5
     assert vision.quality_reasons(detail, QualityFilter.AUTO) == []
-    assert template.face_model_version == vision.face_model_version == "sface-1.0"
+    assert template.face_model_version == vision.face_model_version == "1.0"
     assert vision.calibration(template.face_model_version).face_model_version == template.face_model_version
 
 
@@ -116,15 +116,15 @@ def test_an_operators_recognizer_drops_in_without_code(models: Path, house: Path
     vision = Vision(settings)
     faces = vision.detect(obama)
 
-    (template,) = vision.templates(obama, faces, "house-2.1")
-    (theirs,) = vision.templates(obama, faces, "sface-1.0")  # collections made before stay with their version
+    (template,) = vision.templates(obama, faces, "20.1")
+    (theirs,) = vision.templates(obama, faces, "1.0")  # collections made before stay with their version
 
-    assert vision.face_model_version == template.face_model_version == "house-2.1"
+    assert vision.face_model_version == template.face_model_version == "20.1"
     assert template.vector.shape == (64,)
     assert np.linalg.norm(template.vector) == pytest.approx(1, abs=1e-6)
     assert theirs.vector.shape == (128,)
     with pytest.raises(Misconfigured, match="calibrat"):
-        vision.calibration("house-2.1")
+        vision.calibration("20.1")
 
 
 def test_a_recognizer_whose_card_states_another_length_stops_the_server(

@@ -93,7 +93,7 @@ def test_templates_are_unit_norm_and_name_their_version(
     assert template.vector.dtype == np.float32
     assert template.vector.shape == (recognizer.dimension,) == (128,)
     assert np.linalg.norm(template.vector) == pytest.approx(1, abs=1e-6)
-    assert template.face_model_version == recognizer.face_model_version == "sface-1.0"
+    assert template.face_model_version == recognizer.face_model_version == "1.0"
 
 
 def test_a_photo_without_faces_has_no_templates(recognizer: Recognizer) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from countenance.errors import Misconfigured
 from countenance.vision.calibration import PINNED_FMRS, SAME_TEMPLATE_COSINE, SIMILARITY_OF_FMR, Calibration
 
-SFACE = Calibration.packaged("sface-1.0")
+SFACE = Calibration.packaged("1.0")
 
 cosines = st.floats(-1, 1)
 similarities = st.floats(0, 100)

@@ -124,6 +124,6 @@ def embedding(norm: float, version: str) -> Embedding:
 
 
 def test_a_short_embedding_tells_of_a_bad_face_where_its_lengths_are_known() -> None:
-    assert quality.reasons(GOOD, QualityFilter.AUTO, embedding(3.0, "sface-1.0")) == [Reason.LOW_FACE_QUALITY]
-    assert quality.reasons(GOOD, QualityFilter.HIGH, embedding(12.0, "sface-1.0")) == []
+    assert quality.reasons(GOOD, QualityFilter.AUTO, embedding(3.0, "1.0")) == [Reason.LOW_FACE_QUALITY]
+    assert quality.reasons(GOOD, QualityFilter.HIGH, embedding(12.0, "1.0")) == []
     assert quality.reasons(GOOD, QualityFilter.HIGH, embedding(0.5, "another-1.0")) == []

@@ -94,7 +94,8 @@ class Input(_Card):
 class Recognition(_Card):
     """What a recognizer's templates are: their length, and the version that keeps them apart from others."""
 
-    face_model_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
+    # Digits and dots: what Rekognition's model allows in IndexFacesModelVersion.
+    face_model_version: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9}){0,2}$")]
     dimension: Annotated[int, Field(ge=16, le=4096)]
     alignment: Literal["arcface-112", "dlib-150"] = "arcface-112"
 

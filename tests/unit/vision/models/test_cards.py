@@ -33,7 +33,7 @@ scale = [127.5, 127.5, 127.5]
 embedding = "683"
 
 [recognition]
-face_model_version = "ours-1.0"
+face_model_version = "7.5"
 dimension = 512
 """
 
@@ -62,9 +62,9 @@ def test_no_packaged_model_bears_a_licence_that_forbids_commercial_use() -> None
 
 def test_an_operators_card_joins_the_packaged_ones(folder: Path, tmp_path: Path) -> None:
     catalogue = Catalogue(folder)
-    card = catalogue.recognizer("ours-1.0")
+    card = catalogue.recognizer("7.5")
     assert card is catalogue.card("ours")
-    assert card.face_model_version == "ours-1.0"
+    assert card.face_model_version == "7.5"
     assert card.read(card.files[0], store=tmp_path / "elsewhere") == CONTENT
 
 
@@ -85,7 +85,7 @@ def test_a_missing_file_is_named_with_what_to_do(folder: Path) -> None:
     ("old", "new", "complaint"),
     [
         ('name = "ours"', 'name = "sface"', "Two model cards are named 'sface'"),
-        ('"ours-1.0"', '"sface-1.0"', "Two recognizers claim face model version 'sface-1.0'"),
+        ('"7.5"', '"1.0"', "Two recognizers claim face model version '1.0'"),
         ('name = "ours"', 'name = "../ours"', "is not valid: name"),
         ('name = "ours.onnx"', 'name = "../../etc/passwd"', r"is not valid: files\.0\.name"),
         ("[outputs]", "[output]", "is not valid: outputs|is not valid: output|is not valid: the card"),
