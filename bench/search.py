@@ -313,7 +313,7 @@ def _reaching(scores: NDArray[np.float32], threshold: float) -> Answer:
 
 
 def _same(answer: NDArray[np.int64], truth: NDArray[np.int64]) -> bool:
-    return answer.tolist() == truth.tolist()
+    return bool(np.array_equal(answer, truth))
 
 
 def _clients(search: Callable[[NDArray[np.float32]], Answer], asked: Probes) -> float:

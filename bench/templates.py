@@ -44,7 +44,8 @@ class Gallery:
             return float((variance**2).sum() ** 0.5 / variance.sum()) - NON_MATED_SPREAD[self.dimension]
 
         decay = brentq(excess, 1.0, 100.0 * self.dimension)
-        return np.exp(-places / decay / 2).astype(np.float32)
+        deviations: NDArray[np.float32] = np.exp(-places / decay / 2).astype(np.float32)
+        return deviations
 
     def blocks(self) -> Iterator[NDArray[np.float16]]:
         """All templates, (n, d) at a time."""
@@ -55,7 +56,7 @@ class Gallery:
         """The templates from number * BLOCK on."""
         rng = np.random.default_rng([self.dimension, number])
         faces = 1 + rng.geometric(1 / MEAN_FACES_PER_PERSON, BLOCK) % MAX_FACES_PER_PERSON
-        people = np.searchsorted(np.cumsum(faces), BLOCK) + 1
+        people = int(np.searchsorted(np.cumsum(faces), BLOCK)) + 1
         centres = self.directions(rng, people)
         alike = rng.choice(people - 1, people // 100, replace=False) + 1
         centres[alike] = at_cosine(centres[alike - 1], centres[alike], rng.uniform(0.3, 0.5, len(alike)))
@@ -96,7 +97,7 @@ class Probes:
         vectors[: len(mates)] = at_cosine(unit(mates), strangers[: len(mates)], rng.uniform(0.5, 0.9, len(mates)))
         planted = []
         for probe in vectors[count // 3 * 2 :]:
-            stronger = rng.integers(1, 21)
+            stronger = int(rng.integers(1, 21))
             cosines = np.concatenate(
                 [
                     rng.uniform(threshold + 0.001, threshold + 0.02, 1),
@@ -115,11 +116,10 @@ def at_cosine(
     """Unit vectors at these cosines to unit `vectors`, in the direction of `others`."""
     across = unit(others - np.vecdot(others, vectors)[:, None] * vectors)
     along = cosines.astype(np.float32)[:, None]
-    moved: NDArray[np.float32] = along * vectors + np.sqrt(1 - along**2) * across
-    return moved
+    return (along * vectors + np.sqrt(1 - along**2) * across).astype(np.float32, copy=False)
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each of unit norm."""
-    scaled: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).astype(np.float32)
     return scaled

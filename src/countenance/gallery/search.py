@@ -15,9 +15,11 @@ make a search answer a face that the database does not have, because what is ans
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TypeVar
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Generic, TypeVar
 
 import structlog
 from sqlalchemy import ColumnElement, Connection, Table, select
@@ -26,7 +28,7 @@ from countenance.errors import InvalidParameter, ResourceNotFound
 from countenance.faces import Template
 from countenance.gallery.collections import Collection
 from countenance.gallery.faces import Face, select_faces, to_face
-from countenance.gallery.projections import CollectionProjection
+from countenance.gallery.projections import CollectionProjection, TableProjection
 from countenance.gallery.users import User, UserStatus
 from countenance.storage import schema
 from countenance.storage.database import Database
@@ -40,6 +42,15 @@ PATIENCE = 2
 Subject = TypeVar("Subject")
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Among(Generic[Subject]):
+    """What is searched: the rows of a table, which projection has their templates, and how to read them by key."""
+
+    table: Table
+    projection: Callable[[CollectionProjection], TableProjection]
+    describe: Callable[[Connection, Sequence[int]], dict[int, Subject]]
 
 
 class Search:
@@ -65,32 +76,26 @@ class Search:
         InvalidParameter for a probe of another face model version than the collection's.
         """
 
-        def look(
-            projection: CollectionProjection, connection: Connection, own: int | None
-        ) -> tuple[Mapping[int, float], Mapping[int, Face]]:
-            cosines = projection.faces.search(probe.vector, threshold, limit, own)
-            rows = connection.execute(select_faces().where(schema.faces.c.key.in_(cosines)))
-            return cosines, {row.key: to_face(row) for row in rows}
+        def describe(connection: Connection, keys: Sequence[int]) -> dict[int, Face]:
+            rows = connection.execute(select_faces().where(schema.faces.c.key.in_(keys)))
+            return {row.key: to_face(row) for row in rows}
 
-        excluded = None if exclude is None else (schema.faces, schema.faces.c.face_id == exclude)
-        return self._find(collection, probe, excluded, look)
+        among = _Among(schema.faces, attrgetter("faces"), describe)
+        own = None if exclude is None else schema.faces.c.face_id == exclude
+        return self._find(collection, among, probe, threshold, limit, own=own)
 
     def users(
         self, collection: Collection, probe: Template, threshold: float, limit: int, *, exclude: str | None = None
     ) -> list[tuple[User, float]]:
         """The same among the users who have a face. `exclude` is the UserId of a user to leave out."""
 
-        def look(
-            projection: CollectionProjection, connection: Connection, own: int | None
-        ) -> tuple[Mapping[int, float], Mapping[int, User]]:
-            cosines = projection.users.search(probe.vector, threshold, limit, own)
-            rows = connection.execute(
-                select(schema.users.c.key, schema.users.c.user_id).where(schema.users.c.key.in_(cosines))
-            )
-            return cosines, {row.key: User(row.key, row.user_id, UserStatus.ACTIVE) for row in rows}
+        def describe(connection: Connection, keys: Sequence[int]) -> dict[int, User]:
+            query = select(schema.users.c.key, schema.users.c.user_id).where(schema.users.c.key.in_(keys))
+            return {row.key: User(row.key, row.user_id, UserStatus.ACTIVE) for row in connection.execute(query)}
 
-        excluded = None if exclude is None else (schema.users, schema.users.c.user_id == exclude)
-        return self._find(collection, probe, excluded, look)
+        among = _Among(schema.users, attrgetter("users"), describe)
+        own = None if exclude is None else schema.users.c.user_id == exclude
+        return self._find(collection, among, probe, threshold, limit, own=own)
 
     def close(self) -> None:
         """Forgets everything and ends the thread; call it before the database is closed."""
@@ -102,11 +107,12 @@ class Search:
     def _find(
         self,
         collection: Collection,
+        among: _Among[Subject],
         probe: Template,
-        excluded: tuple[Table, ColumnElement[bool]] | None,
-        look: Callable[
-            [CollectionProjection, Connection, int | None], tuple[Mapping[int, float], Mapping[int, Subject]]
-        ],
+        threshold: float,
+        limit: int,
+        *,
+        own: ColumnElement[bool] | None,
     ) -> list[tuple[Subject, float]]:
         if probe.face_model_version != collection.face_model_version:
             raise InvalidParameter(
@@ -123,8 +129,9 @@ class Search:
                 if not projection.follow(connection):
                     self._forget(collection.key, projection)
                     continue
-                own = None if excluded is None else _key(connection, collection, *excluded)
-                cosines, found = look(projection, connection, own)
+                excluded = None if own is None else _key(connection, collection, among.table, own)
+                cosines = among.projection(projection).search(probe.vector, threshold, limit, excluded)
+                found = among.describe(connection, list(cosines)) if cosines else {}
                 if len(found) == len(cosines) or not patient:
                     return [(found[key], cosine) for key, cosine in cosines.items() if key in found]
             attempt += 1
