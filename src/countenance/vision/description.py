@@ -9,6 +9,7 @@ from countenance.vision import eyes, gaze, landmarks, mouth, pose, quality
 from countenance.vision.age import AgeEstimator
 from countenance.vision.details import Attribute, FaceDetail
 from countenance.vision.detection import Detection
+from countenance.vision.emotions import EmotionClassifier
 from countenance.vision.gender import GenderEstimator
 from countenance.vision.images import Photo
 from countenance.vision.mesh import FaceMesh, Mesh
@@ -17,10 +18,13 @@ from countenance.vision.models.sessions import Session
 
 _NO_WEIGHTS = "no model with a licence that permits its use was found, and geometry does not tell"
 
-# Members of FaceDetail that are never filled, and why.
+# Members of FaceDetail that are not filled, and why.
 UNAVAILABLE: dict[str, str] = {
     "Beard": _NO_WEIGHTS,
-    "Emotions": "no model with a licence that permits its use comes with Countenance",
+    "Emotions": (
+        "no model with a licence that permits its use comes with Countenance; an operator who has one brings its card, "
+        "of role `emotion`, and lists `emotions` in the setting `inferred_attributes`"
+    ),
     "Eyeglasses": _NO_WEIGHTS,
     "FaceOccluded": _NO_WEIGHTS,
     "Mustache": _NO_WEIGHTS,
@@ -48,6 +52,8 @@ class FaceDescriber:
         self._eyes = eyes.EyeReader(ready(Role.IRIS))
         self._age = AgeEstimator(ready(Role.AGE))
         self._gender = GenderEstimator(ready(Role.GENDER)) if InferredAttribute.GENDER in inferred else None
+        card = catalogue.first(Role.EMOTION) if InferredAttribute.EMOTIONS in inferred else None
+        self._emotions = EmotionClassifier(card, open_session(card)) if card else None
 
     def describe(
         self, photo: Photo, detections: Sequence[Detection], attributes: frozenset[Attribute]
@@ -85,5 +91,10 @@ class FaceDescriber:
             gender=self._gender.estimate(photo, mesh) if self._gender and asked(Attribute.GENDER) else None,
             eyes_open=eyes.are_open(seen) if seen and asked(Attribute.EYES_OPEN) else None,
             mouth_open=mouth.is_open(mesh) if asked(Attribute.MOUTH_OPEN) else None,
+            emotions=(
+                self._emotions.classify(photo, detection, mesh)
+                if self._emotions and asked(Attribute.EMOTIONS)
+                else None
+            ),
             eye_direction=gaze.direction(seen, turned) if seen and asked(Attribute.EYE_DIRECTION) else None,
         )

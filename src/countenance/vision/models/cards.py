@@ -36,6 +36,7 @@ class Role(StrEnum):
     IRIS = "iris"
     AGE = "age"
     GENDER = "gender"
+    EMOTION = "emotion"
 
 
 class Runtime(StrEnum):
@@ -100,6 +101,16 @@ class Recognition(_Card):
     alignment: Literal["arcface-112", "dlib-150"] = "arcface-112"
 
 
+class Classification(_Card):
+    """What a model tells apart: the word for each of its outputs in order, empty where it has none here.
+
+    It sees an upright square of `margin` times the longer side of the face's box.
+    """
+
+    labels: Annotated[tuple[str, ...], Field(min_length=2, max_length=64)]
+    margin: Annotated[float, Field(gt=0, le=4)] = 1.0
+
+
 class ModelCard(_Card):
     """One face model: what it is for, where it comes from, what may be done with it, and how it is fed."""
 
@@ -114,6 +125,7 @@ class ModelCard(_Card):
     input: Input | None = None
     outputs: dict[str, str] = {}  # our word for an output: the graph's name of it
     recognition: Recognition | None = None
+    classification: Classification | None = None
 
     # Folder of an operator's card; None for those that come with Countenance, whose files are in the model store.
     folder: Path | None = Field(None, exclude=True)
@@ -128,6 +140,13 @@ class ModelCard(_Card):
             assert self.input is not None
             if (self.input.height, self.input.width) != (112, 112) or "embedding" not in self.outputs:
                 raise ValueError("a recognizer takes 112x112 pixels and names its 'embedding' output")
+        if (self.role is Role.EMOTION) != (self.classification is not None):
+            raise ValueError("an emotion model, and only an emotion model, has a [classification] section")
+        if self.role is Role.EMOTION:
+            if self.input is None or self.input.height is None or self.input.height != self.input.width:
+                raise ValueError("an emotion model takes a square of so many pixels")
+            if "logits" not in self.outputs:
+                raise ValueError("an emotion model names its 'logits' output")
         return self
 
     @property
@@ -205,6 +224,10 @@ class Catalogue:
     def default(self, role: Role) -> ModelCard:
         """The card that comes with Countenance for `role`."""
         return next(card for card in self if card.role is role and card.default)
+
+    def first(self, role: Role) -> ModelCard | None:
+        """The first card for `role` in the order of names, if there is one: for what only operators bring."""
+        return min((card for card in self if card.role is role), key=lambda card: card.name, default=None)
 
     def recognizer(self, face_model_version: str) -> ModelCard:
         """The recognizer that makes templates of `face_model_version`. Raises Misconfigured when there is none."""

@@ -47,8 +47,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_server_as_it_comes_has_a_model_for_every_role_pinned_and_accounted_for() -> None:
     cards = Catalogue().defaults()
-    assert {card.role for card in cards} == set(Role)
-    assert len(cards) == len(Role)
+    assert {card.role for card in cards} == set(Role) - {Role.EMOTION}  # for that, operators bring their own
+    assert len(cards) == len(Role) - 1
     for card in cards:
         assert card.licence
         assert len(card.provenance) > 80, f"{card.name}: say where the training data came from"
