@@ -51,6 +51,7 @@ app.command("import-rekognition")(migration.import_rekognition)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(fairness.app, name="fairness")
+app.add_typer(fairness.app, name="fairness")
 
 
 @app.callback()

@@ -123,7 +123,7 @@ def test_indexing_reports_what_was_left_out_and_why(shell: Shell, people: Path) 
         "torn.jpg": "InvalidImageFormatException",
     }
     assert summary["NotIndexed"] == {"NO_FACE": 1, "InvalidImageFormatException": 1}
-    assert "damaged" in rows["torn.jpg"]["message"]
+    assert "ends before the image does" in rows["torn.jpg"]["message"]
 
 
 def test_the_report_names_faces_that_were_not_good_enough(shell: Shell, portraits: dict[str, Path]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import json
 import signal
 import socket
+import sqlite3
 import ssl
 import stat
-import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -190,11 +192,13 @@ def test_a_data_folder_that_is_not_safe_or_not_ours(shell: Shell) -> None:
     key.chmod(0o644)
     assert "chmod 600" in shell.refused("serve", "--listen", "127.0.0.1:0")
     key.chmod(0o600)
-    subprocess.run(
-        ["sqlite3", shell.data / "countenance.sqlite", "UPDATE alembic_version SET version_num = '9999'"], check=False
-    )
+    with contextlib.closing(sqlite3.connect(shell.data / "countenance.sqlite")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert "written by a newer one" in shell.refused("serve", "--listen", "127.0.0.1:0")
     (shell.home / "file").write_text("")
-    assert "file" in shell.refused("serve", "--listen", "127.0.0.1:0", "--data", shell.home / "file" / "data")
+    assert "Not a directory" in shell.refused(
+        "serve", "--listen", "127.0.0.1:0", "--data", shell.home / "file" / "data"
+    )
 
 
 def test_model_files_that_are_missing_are_named(shells: Callable[..., Shell], tmp_path: Path) -> None:
@@ -235,7 +239,7 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
-    address = x509.IPAddress(__import__("ipaddress").ip_address("127.0.0.1"))
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
