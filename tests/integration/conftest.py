@@ -64,7 +64,7 @@ class PostgreSQL:
 
     def empty_database(self) -> str:
         """The URL of the database, which is emptied; whoever is still connected to it is cut off."""
-        with psycopg.connect(self._address(), autocommit=True) as connection:
+        with psycopg.connect(self.address(), autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -83,7 +83,8 @@ class PostgreSQL:
             self._server.wait()
         self._log.close()
 
-    def _address(self) -> str:
+    def address(self) -> str:
+        """How psycopg connects to it."""
         return f"host={self.folder} user=postgres dbname=postgres"
 
     def _environment(self) -> dict[str, str]:
@@ -106,7 +107,7 @@ class PostgreSQL:
         deadline = time.monotonic() + READY_WITHIN_SECONDS
         while True:
             try:
-                psycopg.connect(self._address()).close()
+                psycopg.connect(self.address()).close()
             except psycopg.OperationalError as error:
                 if self._server.poll() is not None or time.monotonic() > deadline:
                     self.stop()

@@ -36,7 +36,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 TURN_TIMEOUT_SECONDS = 120
 
 # How long a deletion waits for readers of older snapshots; past it, the erasure is finished in the background.
-ERASURE_PATIENCE_SECONDS = 1.0
+ERASURE_PATIENCE_SECONDS = 0.2
 ERASURE_RETRY_SECONDS = 0.25
 
 # Connections kept open, and how many more under load. One is used while a request reads or writes, not longer.
@@ -76,6 +76,7 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._path = _sqlite_file(parsed) if self.is_sqlite else None
         self._turn = threading.Lock()
+        self._erasing = threading.Lock()
         self._retry: threading.Timer | None = None
         self._closed = False
         self._engine = _engine(parsed)
@@ -97,14 +98,16 @@ class Database:
         """A connection whose work is committed on leaving, or not at all when leaving by an exception.
 
         No other writer runs meanwhile, and everything committed before is visible. `erases` says that templates are
-        deleted or replaced: what is left of them outside the tables is removed after the commit. Does not nest.
+        deleted, or may be taken back: what is left of them outside the tables is removed afterwards. Does not nest.
         """
-        with self._one_at_a_time(), self._writer.begin() as connection:
-            if not self.is_sqlite:
-                connection.execute(select(func.pg_advisory_xact_lock(WRITERS_LOCK)))
-            yield connection
-        if erases:
-            self._erase()
+        try:
+            with self._one_at_a_time(), self._writer.begin() as connection:
+                if not self.is_sqlite:
+                    connection.execute(select(func.pg_advisory_xact_lock(WRITERS_LOCK)))
+                yield connection
+        finally:
+            if erases:
+                self._erase()
 
     def migrate(self) -> None:
         """Brings the tables to what this version needs. Several processes may do so at once: one does, others wait.
@@ -145,10 +148,12 @@ class Database:
         return True
 
     def close(self) -> None:
-        """Closes idle connections. A pending erasure gets one more try."""
-        self._closed = True
-        if self._retry is not None:
-            self._retry.cancel()
+        """Closes the connections. A pending erasure gets one more try."""
+        with self._erasing:
+            self._closed = True
+            pending = self._retry
+        if pending is not None:
+            pending.cancel()
             self._empty_log(patience=0)
         self._engine.dispose()
 
@@ -164,16 +169,17 @@ class Database:
             self._erase_later()
 
     def _erase_later(self) -> None:
-        if self._closed:
-            return
-        self._retry = threading.Timer(ERASURE_RETRY_SECONDS, self._erase_again)
-        self._retry.daemon = True
-        self._retry.start()
+        with self._erasing:
+            if self._closed or self._retry is not None:
+                return
+            self._retry = threading.Timer(ERASURE_RETRY_SECONDS, self._erase_again)
+            self._retry.daemon = True
+            self._retry.start()
 
     def _erase_again(self) -> None:
-        if self._empty_log(patience=0):
+        with self._erasing:
             self._retry = None
-        else:
+        if not self._empty_log(patience=0):
             self._erase_later()
 
     def _empty_log(self, *, patience: float) -> bool:

@@ -8,8 +8,10 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -19,6 +21,8 @@ from countenance.storage.database import Database
 from countenance.storage.templates import SQLITE_PAGE_BYTES
 
 from .conftest import VERSION, Gallery
+
+IMAGE = "11111111-2222-5333-8444-555555555555"
 
 # Enough of a template to know it by: four of its values in a row.
 PIECE = np.dtype("<u8")
@@ -133,6 +137,28 @@ def test_what_a_user_was_recognised_by_goes_with_the_user_or_the_face(gallery: G
     assert [face.face_id for face in gallery.faces.list("staff", None, 10).items] == [two.face_id]
     gallery.faces.delete("staff", [two.face_id])
     assert _left(path, [of_two]) == []
+
+
+def test_on_postgresql_the_documented_rewrite_leaves_nothing_in_the_tables(postgresql: Any) -> None:
+    database = Database(postgresql.empty_database())
+    database.migrate()
+    gallery = Gallery(database)
+    gallery.collections.create("staff", VERSION)
+    new = [gallery.face(left=0.3 * number) for number in range(100)]
+    faces = gallery.faces.index("staff", IMAGE, None, new)
+    templates = _templates(gallery, schema.faces)
+    gone = [face.face_id for face in faces[::2]]
+    gallery.faces.delete("staff", gone)
+    assert _templates(gallery, schema.faces).keys() == templates.keys() - set(gone)
+    database.close()
+    with psycopg.connect(postgresql.address(), autocommit=True) as operator:
+        before = operator.execute("SELECT pg_relation_filepath('faces')").fetchone()
+        operator.execute("VACUUM (FULL) faces, users")
+        operator.execute("CHECKPOINT")
+        after = operator.execute("SELECT pg_relation_filepath('faces')").fetchone()
+    tables = b"".join(path.read_bytes() for name in (*before, *after) if (path := postgresql.data / name).exists())
+    assert len(_within(tables, [templates[face.face_id] for face in faces[1::2]])) == 50
+    assert _within(tables, [templates[face_id] for face_id in gone]) == []
 
 
 def test_deletion_is_real_while_others_read_and_write(gallery: Gallery, path: Path) -> None:
