@@ -204,3 +204,12 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
 
 def test_similarities_of_the_pins_are_the_documented_ones() -> None:
     assert SIMILARITY_OF_FMR == {1.0: 0.0, 1e-3: 80.0, 1e-4: 90.0, 1e-5: 95.0, 1e-6: 99.0}
+
+
+def test_the_documented_map_is_the_shipped_one() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "calibration.md").read_text("utf-8")
+    for pin in SFACE.record.pins:
+        interval = f"{pin.interval.low:.4f} to {pin.interval.high:.4f}"
+        row = f"| {pin.similarity:g} | {pin.fmr:.0e} | {pin.cosine:.4f} | {interval} |"
+        assert row.replace("e-0", "e-") in text
+        assert pin.evidence in next(line for line in text.splitlines() if line.startswith(f"| {pin.similarity:g} |"))
