@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from countenance.aws.model import pattern, service_model
@@ -46,6 +46,7 @@ def test_names_of_all_scripts_stay_apart() -> None:
     assert ids == [external_image_id(name) for name in names]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1).filter(lambda name: "/" not in name and "\0" not in name), min_size=2, unique=True))
 def test_every_name_becomes_an_id_that_rekognition_takes(names: list[str]) -> None:
     """Whatever a file may be called, also bytes that are no text."""

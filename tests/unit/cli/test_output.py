@@ -47,14 +47,17 @@ def test_a_report_without_rows_is_kept_only_if_it_was_asked_for(tmp_path: Path) 
 def test_a_report_is_whole_or_not_there(tmp_path: Path) -> None:
     """It gets its name at the end, also when the work failed in between."""
     path = tmp_path / "report.csv"
-    with (
-        pytest.raises(ValueError, match="failed"),
-        Report.of("index", "people", tmp_path, path, ("photo", "reason")) as report,
-    ):
-        report.add("NO_FACE", photo='with "quotes", and\nlines.jpg')
-        report.add("UNREADABLE", photo="\udcff.jpg")
-        assert not path.exists()
-        raise ValueError("failed")
+
+    def work() -> None:
+        with report:
+            report.add("NO_FACE", photo='with "quotes", and\nlines.jpg')
+            report.add("UNREADABLE", photo="\udcff.jpg")
+            assert not path.exists()
+            raise ValueError("failed")
+
+    report = Report.of("index", "people", tmp_path, path, ("photo", "reason"))
+    with pytest.raises(ValueError, match="failed"):
+        work()
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["photo"] for row in rows] == ['with "quotes", and\nlines.jpg', "\\udcff.jpg"]
