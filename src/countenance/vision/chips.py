@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from countenance.vision import crops
 from countenance.vision.alignment import similarity
 from countenance.vision.images import Photo
 from countenance.vision.mesh import Mesh
@@ -29,20 +29,7 @@ _PADDING = 0.2
 def chip(photo: Photo, mesh: Mesh, size: int) -> NDArray[np.uint8]:
     """The face, upright, as uint8 (size, size, 3) RGB."""
     matrix = similarity(mesh.flat[_POINTS], (_MEAN + _PADDING) / (1 + 2 * _PADDING) * size)
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    source = photo.pixels
-    if scale < 0.5:  # chips are small: average what would fall between their pixels
-        part, corner = _around(photo, mesh)
-        source = np.asarray(cv2.GaussianBlur(part, (0, 0), 0.35 / max(scale, 1e-3)), np.uint8)
-        matrix[:, 2] += matrix[:, :2] @ corner
-    return np.asarray(cv2.warpAffine(source, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
-
-
-def _around(photo: Photo, mesh: Mesh) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The part of the photo that holds the face and half as much around it, and its corner in the photo."""
-    low, high = mesh.flat.min(axis=0).astype(np.float64), mesh.flat.max(axis=0).astype(np.float64)
-    reach = (high - low) / 2
-    size = np.array([photo.width, photo.height])
-    start = np.clip(np.floor(low - reach), 0, size - 1).astype(int)
-    end = np.clip(np.ceil(high + reach), start + 1, size).astype(int)
-    return photo.pixels[start[1] : end[1], start[0] : end[0]], start.astype(np.float64)
+    scale = max(float(np.hypot(*matrix[:, 0])), 1e-6)
+    turn = matrix[:, :2] / scale
+    centre = turn.T @ (size / 2 - matrix[:, 2]) / scale
+    return crops.upright(photo.pixels, centre, turn[0], size / scale, size).pixels
