@@ -118,7 +118,7 @@ class Database:
         configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         configuration.set_main_option("path_separator", "os")
         scripts = ScriptDirectory.from_config(configuration)
-        with self.write(erases=True) as connection:
+        with self.write() as connection:
             if self.is_sqlite:
                 _check_pages(connection)
             revision = MigrationContext.configure(connection).get_current_revision()
@@ -137,6 +137,8 @@ class Database:
             if revision != scripts.get_current_head():
                 configuration.attributes["connection"] = connection
                 command.upgrade(configuration, "head")
+        if self.is_sqlite:
+            self._erase()  # what a process that was killed could not
 
     def answers(self) -> bool:
         """Whether the database can be read right now."""
