@@ -33,16 +33,19 @@ def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> ND
     return np.column_stack([linear, target_mean - linear @ source_mean])
 
 
-def arcface_crop(pixels: NDArray[np.uint8], keypoints: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The (112, 112, 3) RGB crop with `keypoints`, (5, 2) in pixels, moved to ArcFace's template; black outside.
+def arcface_crop(
+    pixels: NDArray[np.uint8], keypoints: NDArray[np.float32], *, side: int = ARCFACE_SIDE, scale: float = 1.0
+) -> NDArray[np.uint8]:
+    """The RGB crop with `keypoints`, (5, 2) in pixels, moved to ArcFace's template; black outside the photo.
 
-    Faces more than twice as large are averaged down first. Sampled bare, as is usual, the template of a face of 500
-    pixels loses 0.025 of its cosine to the same person's.
+    (112, 112, 3), or (side, side, 3) with the template enlarged by `scale` in its middle. Faces more than twice as
+    large are averaged down first: sampled bare, as is usual, the template of a face of 500 pixels loses 0.025 of its
+    cosine to the same person's.
     """
-    matrix = similarity(keypoints, ARCFACE_TEMPLATE)
-    scale = float(np.hypot(*matrix[:, 0]))
-    if scale < SMALLEST_SCALE:
-        scale, matrix = 1.0, np.column_stack([np.eye(2), ARCFACE_SIDE / 2 - keypoints.mean(axis=0)])
-    linear = matrix[:, :2] / scale
-    centre = linear.T @ (ARCFACE_SIDE / 2 - matrix[:, 2]) / scale
-    return crops.upright(pixels, centre, linear[0], ARCFACE_SIDE / scale, ARCFACE_SIDE).pixels
+    matrix = similarity(keypoints, (ARCFACE_TEMPLATE - ARCFACE_SIDE / 2) * scale + side / 2)
+    enlargement = float(np.hypot(*matrix[:, 0]))
+    if enlargement < SMALLEST_SCALE:
+        enlargement, matrix = 1.0, np.column_stack([np.eye(2), side / 2 - keypoints.mean(axis=0)])
+    linear = matrix[:, :2] / enlargement
+    centre = linear.T @ (side / 2 - matrix[:, 2]) / enlargement
+    return crops.upright(pixels, centre, linear[0], side / enlargement, side).pixels

@@ -17,7 +17,7 @@ from countenance.vision.detection import Detection, FaceDetector
 from countenance.vision.embedding import Recognizer
 from countenance.vision.images import Photo
 from countenance.vision.models.cards import Catalogue, ModelCard, Role
-from countenance.vision.models.sessions import OpenVINOSession, Session
+from countenance.vision.models.sessions import Session, open_session
 from countenance.vision.quality import QualityFilter, Reason
 
 
@@ -46,7 +46,7 @@ class Vision:
         # eyes, and points of the mesh by half a pixel.
         recognizes = card.role is Role.RECOGNIZER
         precision = self._settings.inference_precision if recognizes else InferencePrecision.F32
-        return OpenVINOSession(card, self._settings.model_store, precision=precision, workers=self._settings.workers)
+        return open_session(card, self._settings.model_store, precision=precision, workers=self._settings.workers)
 
     def recognizer(self, face_model_version: str) -> Recognizer:
         """What makes templates of `face_model_version`; loaded when it is first asked for.

@@ -16,6 +16,9 @@ from countenance.vision.images import Photo
 from countenance.vision.models.cards import ModelCard
 from countenance.vision.models.sessions import Session
 
+# Side of the crop in pixels, and how much larger than ArcFace's 112 pixels show it the face is in it.
+_ALIGNMENTS = {"arcface-112": (ARCFACE_SIDE, 1.0), "dlib-224": (224, 1.5)}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
@@ -39,8 +42,9 @@ class Recognizer:
         assert card.recognition is not None
         self.face_model_version = card.recognition.face_model_version
         self.dimension = card.recognition.dimension
+        self._side, self._scale = _ALIGNMENTS[card.recognition.alignment]
         self._session = session
-        probe = session.infer(np.zeros((1, ARCFACE_SIDE, ARCFACE_SIDE, 3), dtype=np.uint8))["embedding"]
+        probe = session.infer(np.zeros((1, self._side, self._side, 3), dtype=np.uint8))["embedding"]
         if probe.shape != (1, self.dimension):
             raise Misconfigured(f"{card.title} makes vectors of shape {probe.shape[1:]}, not ({self.dimension},).")
 
@@ -52,7 +56,12 @@ class Recognizer:
         """One embedding per detection, in order."""
         if not detections:
             return []
-        crops = np.stack([arcface_crop(photo.pixels, detection.keypoints) for detection in detections])
+        crops = np.stack(
+            [
+                arcface_crop(photo.pixels, detection.keypoints, side=self._side, scale=self._scale)
+                for detection in detections
+            ]
+        )
         return [self._embedding(vector) for vector in self._session.infer(crops)["embedding"]]
 
     def _embedding(self, vector: NDArray[np.float32]) -> Embedding:

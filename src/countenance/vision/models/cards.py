@@ -98,7 +98,7 @@ class Recognition(_Card):
     # Digits and dots: what Rekognition's model allows in IndexFacesModelVersion.
     face_model_version: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9}){0,2}$")]
     dimension: Annotated[int, Field(ge=16, le=4096)]
-    alignment: Literal["arcface-112", "dlib-150"] = "arcface-112"
+    alignment: Literal["arcface-112", "dlib-224"] = "arcface-112"
 
 
 class Classification(_Card):

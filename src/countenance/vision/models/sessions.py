@@ -20,7 +20,8 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from countenance.errors import Misconfigured
 from countenance.settings import InferencePrecision
-from countenance.vision.models.cards import Input, ModelCard
+from countenance.vision.models.cards import Input, ModelCard, Runtime
+from countenance.vision.models.dlib_session import DlibSession
 from countenance.vision.models.graphs import fold_dequantization
 
 # Images computed in one call of a graph that takes several. More bring nothing on processors, and each batch size
@@ -40,6 +41,16 @@ class Session(Protocol):
 
         `images` is (n, height, width, 3) RGB, n >= 1; each output is (n, ...).
         """
+
+
+def open_session(card: ModelCard, store: Path, *, precision: InferencePrecision, workers: int) -> Session:
+    """A session on whatever computes the card's files; `precision` and `workers` as of OpenVINOSession.
+
+    Raises Misconfigured when the model cannot be had as its card says.
+    """
+    if card.runtime is Runtime.DLIB:
+        return DlibSession(card, store)
+    return OpenVINOSession(card, store, precision=precision, workers=workers)
 
 
 class OpenVINOSession:
