@@ -124,16 +124,21 @@ class Users:
         """Users whose key comes after `after`, by key, at most `limit`."""
         with self._database.read() as connection:
             collection = find_collection(connection, collection_id)
-            query = select(schema.users).where(schema.users.c.collection_key == collection.key)
-            if after is not None:
-                query = query.where(schema.users.c.key > after)
-            found = [_to_user(row) for row in connection.execute(query.order_by(schema.users.c.key).limit(limit + 1))]
+            users = schema.users
+            query = (
+                select(users.c.key, users.c.user_id, users.c.template.is_not(None).label("active"))
+                .where(users.c.collection_key == collection.key, users.c.key > (after or 0))
+                .order_by(users.c.key)
+                .limit(limit + 1)
+            )
+            found = [User(row.key, row.user_id, _status(row.active)) for row in connection.execute(query)]
         return Page.of(found, limit)
 
     def get(self, collection_id: str, user_id: str) -> User:
         """Raises ResourceNotFound for an unknown user."""
         with self._database.read() as connection:
-            return _to_user(_known(connection, find_collection(connection, collection_id), user_id))
+            row = _known(connection, find_collection(connection, collection_id), user_id)
+        return User(row.key, row.user_id, _status(row.template is not None))
 
     def template(self, collection_id: str, user_id: str) -> Template | None:
         """What the user is recognised by; None while no face is associated. Raises ResourceNotFound."""
@@ -242,8 +247,8 @@ def _known(connection: Connection, collection: Collection, user_id: str) -> Row[
     return row
 
 
-def _to_user(row: Row[Any]) -> User:
-    return User(row.key, row.user_id, UserStatus.CREATED if row.template is None else UserStatus.ACTIVE)
+def _status(active: bool) -> UserStatus:
+    return UserStatus.ACTIVE if active else UserStatus.CREATED
 
 
 def _faces(connection: Connection, collection: Collection, face_ids: Sequence[str]) -> dict[str, Row[Any]]:
@@ -268,13 +273,13 @@ def _move(
 ) -> UserStatus:
     """Gives faces to the user or takes them away, and aggregates the user's template anew."""
     if not face_keys:
-        return _to_user(user).status
+        return _status(user.template is not None)
     connection.execute(update(schema.faces).where(schema.faces.c.key.in_(face_keys)).values(user_key=to))
     templates = _templates(connection, user.key)
     template = aggregate(templates) if templates else None
     connection.execute(update(schema.users).where(schema.users.c.key == user.key).values(template=template))
     _note(connection, collection, user.key)
-    return UserStatus.ACTIVE if templates else UserStatus.CREATED
+    return _status(bool(templates))
 
 
 def _note(connection: Connection, collection: Collection, user_key: int) -> None:

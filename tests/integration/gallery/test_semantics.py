@@ -230,6 +230,6 @@ def test_a_gallery_is_what_a_few_dictionaries_are(database: Database) -> None:
     run_state_machine_as_test(
         lambda: GalleryMachine(database),
         settings=settings(
-            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),
     )
