@@ -64,10 +64,12 @@ class Block:
     def find(self, keys: NDArray[np.int64]) -> NDArray[np.intp]:
         """Places of the living templates with these keys; keys that are not here are passed over."""
         present = self.keys[: self.count]
+        if not len(present):
+            return np.zeros(0, np.intp)
         if self._ascending:
+            keys = keys[(keys >= present[0]) & (keys <= present[-1])]
             places = np.searchsorted(present, keys)
-            inside = places < len(present)
-            places = places[inside][present[places[inside]] == keys[inside]]
+            places = places[present[places] == keys]
         else:
             places = np.flatnonzero(np.isin(present, keys))
         return places[self.alive[places]]

@@ -18,7 +18,7 @@ from countenance.gallery import segments as segments_module
 from countenance.gallery.blocks import Block
 from countenance.gallery.candidates import Candidates
 from countenance.gallery.index import TemplateIndex
-from countenance.gallery.quantization import codes_of, unpack
+from countenance.gallery.quantization import codes_of, quantizer, unpack
 
 Templates = dict[int, NDArray[np.float16]]
 
@@ -186,6 +186,31 @@ def test_of_equal_templates_the_smallest_keys_are_answered() -> None:
     index.drop(np.arange(0, 700, 2))
     templates = {key: row for key, row in templates.items() if key % 2}
     assert _assert_exact(index, templates, templates[1], threshold=0.9, limit=3) == [1, 3, 5]
+
+
+def test_of_equal_templates_among_others_the_smallest_keys_are_answered() -> None:
+    """More of them than are asked for, few enough to be found by a scan alone."""
+    rows = _random(700, 128, seed=1)
+    rows[np.random.default_rng(2).choice(200, 60, replace=False)] = rows[0]
+    keys = np.random.default_rng(3).permutation(700)
+    templates = dict(zip(keys.tolist(), rows, strict=True))
+    index = _index(templates, 128)
+    for limit in (1, 5, 59, 60, 61):
+        _assert_exact(index, templates, rows[0], threshold=0.9, limit=limit)
+
+
+@pytest.mark.parametrize("count", [3, 40, 600])
+@pytest.mark.parametrize("dimension", [128, 512])
+def test_templates_that_codes_cannot_express_are_found_all_the_same(dimension: int, count: int) -> None:
+    """Along an axis of the rotated space all is in one coordinate, far beyond the largest level of any code."""
+    rows = _random(600, dimension, seed=1)
+    rows[:count] = _unit(quantizer(dimension)._rotation[np.arange(count) % 64] + 0.3 * rows[:count])
+    templates = dict(enumerate(rows[np.random.default_rng(2).permutation(600)]))
+    index = _index(templates, dimension)
+    for probe in rows[:3]:
+        assert _assert_exact(index, templates, probe, threshold=0.5)
+        another = _unit(probe + 0.5 * rows[-1])
+        assert _assert_exact(index, templates, another, threshold=0.5)
 
 
 def test_a_probe_that_is_like_nobody_needs_no_more_than_a_scan(scans: Scans) -> None:
