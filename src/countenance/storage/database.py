@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import Any
 
-import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -45,8 +44,6 @@ POOL_OVERFLOW = 48
 
 # The advisory lock that PostgreSQL writers take turns by: "count" in ASCII.
 WRITERS_LOCK = 0x636F756E74
-
-_log = structlog.get_logger(__name__)
 
 
 class Database:
