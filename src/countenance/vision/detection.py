@@ -36,6 +36,9 @@ MAX_SECOND_LOOKS = 12
 
 # Longer side of the picture, in pixels, in the first pass and, for larger photos, in the second.
 COARSE, FINE = 640, 1280
+# How much larger the second picture must be to be worth its time: in photos of 800 pixels, 97 of 100 faces 14 pixels
+# wide and all of 18 are found in the first.
+WORTH_A_PASS = 1.25
 # Smaller photos are enlarged, at most so many times: keypoints gain a quarter in precision.
 SMALLEST, MAX_ENLARGEMENT = 160, 2.0
 # Wider faces, in pixels of a pass, begin to be seen as several.
@@ -76,7 +79,7 @@ class FaceDetector:
         fine, coarse = _scale(pixels, FINE), _scale(pixels, COARSE)
         picture = scaled(pixels, fine)
         rows = self._pass(scaled(picture, coarse / fine), coarse)
-        if fine > coarse:
+        if fine > WORTH_A_PASS * coarse:
             closer = self._pass(picture, fine)
             wide = rows[rows[:, 2] * fine > WIDEST]
             rows = suppress(np.concatenate([rows, closer[~_centred_in(closer, wide)]]))
