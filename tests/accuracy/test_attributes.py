@@ -108,6 +108,11 @@ def test_neutral_mouths_are_closed_and_all_eyes_open(london: list[Portrait]) -> 
     assert np.mean(eyes_open) == 1.0
 
 
+def test_nobody_who_wears_no_glasses_seems_to(london: list[Portrait]) -> None:
+    assert np.mean([odds(portrait.detail.eyeglasses) < 50 for portrait in london]) >= 0.98
+    assert np.mean([odds(portrait.detail.sunglasses) < 50 for portrait in london]) == 1.0
+
+
 def test_age_ranges_hold_the_stated_age(london: list[Portrait]) -> None:
     known = [(portrait.age, portrait.detail.age_range) for portrait in london if portrait.age is not None]
     assert len(known) == 200

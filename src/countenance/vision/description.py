@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from countenance.settings import InferredAttribute
-from countenance.vision import eyes, gaze, landmarks, mouth, pose, quality
+from countenance.vision import eyes, eyewear, gaze, landmarks, mouth, pose, quality
 from countenance.vision.age import AgeEstimator
 from countenance.vision.details import Attribute, FaceDetail
 from countenance.vision.detection import Detection
@@ -25,10 +25,8 @@ UNAVAILABLE: dict[str, str] = {
         "no model with a licence that permits its use comes with Countenance; an operator who has one brings its card, "
         "of role `emotion`, and lists `emotions` in the setting `inferred_attributes`"
     ),
-    "Eyeglasses": _NO_WEIGHTS,
     "FaceOccluded": _NO_WEIGHTS,
     "Mustache": _NO_WEIGHTS,
-    "Sunglasses": _NO_WEIGHTS,
 }
 
 
@@ -79,15 +77,21 @@ class FaceDescriber:
         if asked(Attribute.EYES_OPEN) or asked(Attribute.EYE_DIRECTION):
             seen = self._eyes.read(photo, mesh)
         box = detection.bounding_box
+        side = min(box.width * photo.width, box.height * photo.height)
+        worn = None
+        if asked(Attribute.EYEGLASSES) or asked(Attribute.SUNGLASSES):
+            worn = eyewear.look(photo, mesh, turned, side)
         return FaceDetail(
             bounding_box=box,
             confidence=detection.confidence,
             landmarks=landmarks.thirty(mesh, seen, photo) if everything and seen else landmarks.five(mesh, photo),
             pose=turned,
             quality=quality.measure(mesh),
-            side=min(box.width * photo.width, box.height * photo.height),
+            side=side,
             age_range=self._age.estimate(photo, mesh) if asked(Attribute.AGE_RANGE) else None,
             smile=mouth.smiles(mesh) if asked(Attribute.SMILE) else None,
+            eyeglasses=worn.glasses if worn and asked(Attribute.EYEGLASSES) else None,
+            sunglasses=worn.sunglasses if worn and asked(Attribute.SUNGLASSES) else None,
             gender=self._gender.estimate(photo, mesh) if self._gender and asked(Attribute.GENDER) else None,
             eyes_open=eyes.are_open(seen) if seen and asked(Attribute.EYES_OPEN) else None,
             mouth_open=mouth.is_open(mesh) if asked(Attribute.MOUTH_OPEN) else None,

@@ -191,6 +191,8 @@ def test_what_the_portraits_show(describe: Describer, astronaut: Photo, official
         (Attribute.EYES_OPEN, "eyes_open"),
         (Attribute.MOUTH_OPEN, "mouth_open"),
         (Attribute.EYE_DIRECTION, "eye_direction"),
+        (Attribute.EYEGLASSES, "eyeglasses"),
+        (Attribute.SUNGLASSES, "sunglasses"),
     ],
 )
 def test_one_attribute_brings_that_one_alone(
@@ -198,15 +200,52 @@ def test_one_attribute_brings_that_one_alone(
 ) -> None:
     detail = describe.face(astronaut, frozenset({Attribute.DEFAULT, attribute}))
     assert getattr(detail, member) == getattr(describe.face(astronaut, ALL), member) is not None
-    others = {"age_range", "smile", "eyes_open", "mouth_open", "eye_direction"} - {member}
+    others = {"age_range", "smile", "eyes_open", "mouth_open", "eye_direction", "eyeglasses", "sunglasses"} - {member}
     assert all(getattr(detail, other) is None for other in others)
     assert len(detail.landmarks) == 5
 
 
+def wearing(photo: Photo, detail: FaceDetail, *, dark: bool) -> Photo:
+    """The photo with glasses drawn on: round frames with a bridge, and lenses when they are dark."""
+    pixels = photo.pixels.copy()
+    at = points(detail)
+    left, right = (
+        np.array(at[kind]) * (photo.width, photo.height) for kind in (LandmarkType.EYE_LEFT, LandmarkType.EYE_RIGHT)
+    )
+    apart = float(np.hypot(*(right - left)))
+    radius, frame = round(0.34 * apart), max(round(0.06 * apart), 2)
+    for eye in (left, right):
+        centre = (round(eye[0]), round(eye[1] + 0.05 * apart))
+        if dark:
+            cv2.circle(pixels, centre, radius, (35, 30, 30), -1, cv2.LINE_AA)
+        cv2.circle(pixels, centre, radius, (40, 30, 25), frame, cv2.LINE_AA)
+    middle, out = (left + right) / 2, (right - left) / apart
+    for start, end in ((-0.18, 0.18), (-0.84, -1.1), (0.84, 1.1)):
+        ends = [tuple(int(v) for v in np.round(middle + out * apart * along)) for along in (start, end)]
+        cv2.line(pixels, ends[0], ends[1], (40, 30, 25), frame, cv2.LINE_AA)
+    return changed(photo, cv2.GaussianBlur(pixels, (0, 0), 0.02 * apart).astype(np.uint8))
+
+
+def test_glasses_are_seen_when_they_are_put_on(describe: Describer, officials: dict[str, Photo]) -> None:
+    asked = frozenset({Attribute.EYEGLASSES, Attribute.SUNGLASSES})
+    for photo in officials.values():
+        bare = describe.face(photo, asked)
+        clear, dark = (describe.face(wearing(photo, bare, dark=shade), asked) for shade in (False, True))
+        worn = [(d.eyeglasses, d.sunglasses) for d in (bare, clear, dark)]
+        assert all(glasses is not None and sunglasses is not None for glasses, sunglasses in worn)
+        assert [(g.value, s.value) for g, s in worn if g and s] == [(False, False), (True, False), (True, True)]
+
+
+def test_of_what_small_faces_wear_nothing_is_said(describe: Describer, astronaut: Photo) -> None:
+    small = cv2.resize(astronaut.pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    detail = describe.face(changed(astronaut, small), ALL)
+    assert detail.eyeglasses is None
+    assert detail.sunglasses is None
+
+
 def test_what_cannot_be_measured_is_absent(describe: Describer, astronaut: Photo) -> None:
     detail = describe.face(astronaut, ALL)
-    ours = {"Beard": "beard", "Emotions": "emotions", "Eyeglasses": "eyeglasses", "FaceOccluded": "face_occluded"}
-    ours |= {"Mustache": "mustache", "Sunglasses": "sunglasses"}
+    ours = {"Beard": "beard", "Emotions": "emotions", "FaceOccluded": "face_occluded", "Mustache": "mustache"}
     for member in UNAVAILABLE:
         assert getattr(detail, ours[member]) is None
 
