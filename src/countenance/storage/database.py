@@ -22,7 +22,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from countenance.errors import Misconfigured
 from countenance.storage import schema
@@ -109,8 +109,13 @@ class Database:
     def migrate(self) -> None:
         """Brings the tables to what this version needs. Several processes may do so at once: one does, others wait.
 
-        Raises Misconfigured when the database is of a newer version, or holds somebody else's tables.
+        Raises Misconfigured when there is no database to be reached, or it is of a newer version, or holds somebody
+        else's tables.
         """
+        try:
+            self._engine.connect().close()
+        except DBAPIError as error:
+            raise Misconfigured(f"The database cannot be opened: {str(error.orig).strip()}") from error
         configuration = Config()
         configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         configuration.set_main_option("path_separator", "os")

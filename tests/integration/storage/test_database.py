@@ -87,6 +87,24 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
         Database(f"sqlite:///{tmp_path / 'missing' / 'countenance.sqlite'}")
 
 
+def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "countenance.sqlite"
+    path.write_bytes(b"a photo, perhaps" * 100)
+    database = Database(f"sqlite:///{path}")
+    with pytest.raises(Misconfigured, match="cannot be opened: file is not a database"):
+        database.migrate()
+    database.close()
+    assert path.read_bytes() == b"a photo, perhaps" * 100
+
+
+def test_a_server_that_is_not_there_is_a_sentence_without_the_password(tmp_path: Path) -> None:
+    database = Database(f"postgresql://ann:open-sesame@/faces?host={tmp_path}")
+    with pytest.raises(Misconfigured, match=r"The database cannot be opened: .*No such file") as refused:
+        database.migrate()
+    assert "open-sesame" not in refused.value.message
+    database.close()
+
+
 def test_what_fails_half_way_leaves_nothing(database: Database) -> None:
     def fail_half_way() -> None:
         with database.write() as connection:
