@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countenance.vision.details import Landmark, LandmarkType
+from countenance.vision.detection import Detection
 from countenance.vision.eyes import Eyes
 from countenance.vision.images import Photo
 from countenance.vision.mesh import Mesh
@@ -43,8 +44,20 @@ _FROM_MESH: dict[LandmarkType, tuple[int, ...]] = {
 }
 
 
-def five(mesh: Mesh, photo: Photo) -> tuple[Landmark, ...]:
-    """The five landmarks of every answer: eyes, corners of the mouth, nose."""
+# The detector's keypoints, in its order.
+_KEYPOINTS = (
+    LandmarkType.EYE_LEFT,
+    LandmarkType.EYE_RIGHT,
+    LandmarkType.NOSE,
+    LandmarkType.MOUTH_LEFT,
+    LandmarkType.MOUTH_RIGHT,
+)
+
+
+def five(mesh: Mesh, detection: Detection, photo: Photo) -> tuple[Landmark, ...]:
+    """The five landmarks of every answer: eyes, corners of the mouth, nose; the detector's where no mesh was found."""
+    if not mesh.found:
+        return _ordered(dict(zip(_KEYPOINTS, detection.keypoints, strict=True)), photo)
     return _ordered({kind: mesh.flat[list(ids)].mean(axis=0) for kind, ids in _DEFAULT.items()}, photo)
 
 

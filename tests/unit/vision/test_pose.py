@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from countenance.vision import pose
+from countenance.vision.crops import upright
+from countenance.vision.mesh import POINTS, Mesh
 
 ROLL = st.floats(-170, 170)
 YAW = st.floats(-80, 80)
@@ -72,3 +74,14 @@ def test_straightening_undoes_the_turn(roll: float, yaw: float, pitch: float) ->
     points = straight_head()
     expected = pose.straightened(points)
     assert pose.straightened(points @ turn(roll, yaw, pitch).T * 90 + 7) == pytest.approx(expected, abs=1e-6)
+
+
+@given(roll=ROLL, yaw=st.floats(-89, 89), size=st.floats(5, 2000))
+def test_without_a_mesh_five_keypoints_tell_roll_and_yaw(roll: float, yaw: float, size: float) -> None:
+    keypoints = (pose.FIVE @ turn(roll, yaw, 0).T * size + 300)[:, :2].astype(np.float32)
+    nothing = Mesh(np.zeros((POINTS, 3), np.float32), 0.0, upright(np.zeros((9, 9, 3), np.uint8), *_ANYWHERE))
+    found = pose.measure(nothing, keypoints)
+    assert (found.roll, found.yaw, found.pitch) == pytest.approx((roll, yaw, 0), abs=0.5)
+
+
+_ANYWHERE = (np.zeros(2), np.array([1.0, 0.0]), 9.0, 9)
