@@ -75,7 +75,7 @@ class CollectionProjection:
         self.faces = TableProjection(schema.faces, collection_key)
         self.users = TableProjection(schema.users, collection_key)
         self._collection_key = collection_key
-        self._seq = 0
+        self.seq = 0
         self._whole = False
 
     def load(self, connection: Connection) -> bool:
@@ -83,7 +83,7 @@ class CollectionProjection:
         there = select(schema.collections.c.key).where(schema.collections.c.key == self._collection_key)
         if connection.execute(there).one_or_none() is None:
             return False
-        self._seq = connection.execute(select(func.max(schema.changes.c.seq))).scalar_one() or 0
+        self.seq = connection.execute(select(func.max(schema.changes.c.seq))).scalar_one() or 0
         self.faces.load(connection)
         self.users.load(connection)
         self._whole = True
@@ -100,18 +100,18 @@ class CollectionProjection:
             # Each by itself is one look into an index; both in one SELECT would make SQLite read every change.
             ends = select(select(func.min(seq)).scalar_subquery(), select(func.max(seq)).scalar_subquery())
             oldest, newest = connection.execute(ends).one()
-            pruned = newest is None or self._seq + 1 < oldest
-            if not self._whole or (pruned and self._seq):
+            pruned = newest is None or self.seq + 1 < oldest
+            if not self._whole or (pruned and self.seq):
                 return False
-            while self._seq < (newest or 0):
-                until = min(newest, self._seq + CHANGES_AT_ONCE)
+            while self.seq < (newest or 0):
+                until = min(newest, self.seq + CHANGES_AT_ONCE)
                 mine = schema.changes.c.collection_key == self._collection_key
-                query = select(schema.changes).where(seq > self._seq, seq <= until, mine)
+                query = select(schema.changes).where(seq > self.seq, seq <= until, mine)
                 self._whole = False
                 if not self._apply(connection, connection.execute(query).all()):
                     return False
                 self._whole = True
-                self._seq = until
+                self.seq = until
             return True
 
     def _apply(self, connection: Connection, changes: Sequence[Row[Any]]) -> bool:

@@ -22,7 +22,7 @@ from operator import attrgetter
 from typing import Generic, TypeVar
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from countenance.errors import InvalidParameter, ResourceNotFound
 from countenance.faces import Template
@@ -56,8 +56,9 @@ class _Among(Generic[Subject]):
 class Search:
     """Searches the collections of a database; safe to share between threads.
 
-    A collection is read into memory when it is first searched, which keeps no search of another one waiting. From
-    then on a thread looks every second for what was erased elsewhere, to erase it here too; `close` ends it.
+    A collection is read into memory when it is first searched, which keeps no search of another one waiting; `load`
+    does so for all of them beforehand. A thread looks every second for what was erased elsewhere, to erase it here
+    too; `close` ends it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -65,7 +66,19 @@ class Search:
         self._projections: dict[int, CollectionProjection] = {}
         self._loading: dict[int, threading.Lock] = {}
         self._closed = threading.Event()
-        self._follower: threading.Thread | None = None
+        self._follower = threading.Thread(target=self._follow_until_closed, name="search-follower", daemon=True)
+        self._follower.start()
+
+    def load(self) -> None:
+        """Reads every collection into memory, one after the other, so that no first search has to wait for it."""
+        with self._database.read() as connection:
+            keys = (
+                connection.execute(select(schema.collections.c.key).order_by(schema.collections.c.key)).scalars().all()
+            )
+        for key in keys:
+            if self._closed.is_set():
+                return
+            self._loaded(key)  # None when it was deleted meanwhile
 
     def faces(
         self, collection: Collection, probe: Template, threshold: float, limit: int, *, exclude: str | None = None
@@ -100,8 +113,7 @@ class Search:
     def close(self) -> None:
         """Forgets everything and ends the thread; call it before the database is closed."""
         self._closed.set()
-        if self._follower is not None:
-            self._follower.join()
+        self._follower.join()
         self._projections.clear()
 
     def _find(
@@ -121,7 +133,9 @@ class Search:
             )
         attempt = 0
         while True:
-            projection = self._loaded(collection)
+            projection = self._loaded(collection.key)
+            if projection is None:
+                raise ResourceNotFound(f"The collection id: {collection.collection_id} does not exist")
             # The index may be ahead of this snapshot, moved on by a search that began later. What it found and the
             # snapshot does not have is erased, or newer: then the answer would be too short, and is looked for anew.
             patient = attempt < PATIENCE
@@ -136,30 +150,24 @@ class Search:
                     return [(found[key], cosine) for key, cosine in cosines.items() if key in found]
             attempt += 1
 
-    def _loaded(self, collection: Collection) -> CollectionProjection:
-        """The collection in memory, read now if it is not there yet. Raises ResourceNotFound when it is gone."""
-        projection = self._projections.get(collection.key)
+    def _loaded(self, collection_key: int) -> CollectionProjection | None:
+        """The collection in memory, read now if it is not there yet; None when there is no such collection."""
+        projection = self._projections.get(collection_key)
         if projection is not None:
             return projection
-        with self._loading.setdefault(collection.key, threading.Lock()):
-            projection = self._projections.get(collection.key)
+        with self._loading.setdefault(collection_key, threading.Lock()):
+            projection = self._projections.get(collection_key)
             if projection is None:
-                projection = CollectionProjection(collection.key)
+                projection = CollectionProjection(collection_key)
                 with self._database.read() as connection:
                     if not projection.load(connection):
-                        raise ResourceNotFound(f"The collection id: {collection.collection_id} does not exist")
-                self._projections[collection.key] = projection
-                self._keep_following()
+                        return None
+                self._projections[collection_key] = projection
             return projection
 
     def _forget(self, collection_key: int, projection: CollectionProjection) -> None:
         if self._projections.get(collection_key) is projection:
             self._projections.pop(collection_key, None)
-
-    def _keep_following(self) -> None:
-        if self._follower is None and not self._closed.is_set():
-            self._follower = threading.Thread(target=self._follow_until_closed, name="search-follower", daemon=True)
-            self._follower.start()
 
     def _follow_until_closed(self) -> None:
         while not self._closed.wait(FOLLOWING_SECONDS):
@@ -169,9 +177,12 @@ class Search:
                 _log.warning("index_not_followed", error=type(error).__name__)
 
     def _follow_all(self) -> None:
-        for key, projection in list(self._projections.items()):
-            with self._database.read() as connection:
-                if not projection.follow(connection):
+        if not self._projections:
+            return
+        with self._database.read() as connection:
+            newest = connection.execute(select(func.max(schema.changes.c.seq))).scalar_one() or 0
+            for key, projection in list(self._projections.items()):
+                if projection.seq != newest and not projection.follow(connection):
                     self._forget(key, projection)
 
 

@@ -18,6 +18,7 @@ from countenance.faces import BoundingBox, Template
 from countenance.gallery import search as search_module
 from countenance.gallery.collections import Collection, Collections
 from countenance.gallery.faces import Face, Faces, NewFace
+from countenance.gallery.projections import CollectionProjection
 from countenance.gallery.search import Search
 from countenance.gallery.users import Users
 from countenance.storage import schema
@@ -76,7 +77,8 @@ def gallery(database: Database) -> Gallery:
 
 
 @pytest.fixture
-def search(database: Database) -> Iterator[Search]:
+def search(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Search]:
+    monkeypatch.setattr(search_module, "FOLLOWING_SECONDS", 0.05)
     search = Search(database)
     yield search
     search.close()
@@ -200,10 +202,7 @@ def test_a_deleted_collection_is_gone_and_its_name_starts_empty(gallery: Gallery
     assert search.faces(again, _template(person), 0.9, 5) == []
 
 
-def test_a_deleted_collection_leaves_memory_without_being_searched(
-    gallery: Gallery, search: Search, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search_module, "FOLLOWING_SECONDS", 0.01)
+def test_a_deleted_collection_leaves_memory_without_being_searched(gallery: Gallery, search: Search) -> None:
     gallery.enrol(*_people(3))
     search.faces(gallery.collection, _template(_people(1)[0]), 0.9, 5)
     (projection,) = search._projections.values()
@@ -215,6 +214,19 @@ def test_a_deleted_collection_leaves_memory_without_being_searched(
             return
         threading.Event().wait(0.02)
     pytest.fail("the deleted collection is still in memory")
+
+
+def test_everything_can_be_loaded_before_the_first_search(
+    gallery: Gallery, search: Search, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = _people(2)
+    elsewhere = Gallery(database, "photo-library")
+    gallery.enrol(people[0])
+    (face,) = elsewhere.enrol(people[1])
+    search.load()
+    monkeypatch.setattr(CollectionProjection, "load", None)  # from here on, loading anything would fail
+    assert _ids(search.faces(elsewhere.collection, _template(people[1]), 0.9, 5)) == [face.face_id]
+    assert search.faces(gallery.collection, _template(people[1]), 0.9, 5) == []
 
 
 def test_the_index_is_rebuilt_when_changes_it_needs_were_pruned(gallery: Gallery, search: Search) -> None:
