@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -20,6 +20,11 @@ import boto3
 import pytest
 
 from countenance.cli import main
+from countenance.gallery.collections import Collections
+from countenance.gallery.faces import Face, Faces
+from countenance.settings import Settings
+from countenance.storage.database import Database
+from countenance.vision.models.cards import Catalogue
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
@@ -89,9 +94,27 @@ class Shell:
         assert done.stdout == ""
         return done.stderr.strip()
 
-    def faces(self, collection: str) -> list[dict[str, Any]]:
-        """The faces of a collection."""
-        return [json.loads(line) for line in self.run("faces", "list", collection, "--json").stdout.splitlines()]
+    @contextlib.contextmanager
+    def database(self) -> Iterator[Database]:
+        """The database behind the data folder, past the command: quick, where the command is not what is tested."""
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        database = Database(f"sqlite:///{self.data / 'countenance.sqlite'}")
+        try:
+            database.migrate()
+            yield database
+        finally:
+            database.close()
+
+    def collection(self, collection_id: str) -> None:
+        """Make an empty collection for the default recognizer."""
+        with self.database() as database:
+            version = Catalogue().card(Settings(data=self.data).recognizer).face_model_version
+            Collections(database).create(collection_id, version)
+
+    def faces(self, collection_id: str) -> list[Face]:
+        """The faces of a collection, in the order of their enrolment; where they stand in it does not matter."""
+        with self.database() as database:
+            return [replace(face, key=0) for face in Faces(database).list(collection_id, None, 1000).items]
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start the command as a process of its own, without waiting for the end."""

@@ -104,12 +104,12 @@ def test_a_collection_moves_here_with_its_ids_and_users(
     )
     summary = shell.json(*move)
     assert (summary["SourceFaces"], summary["Faces"], summary["Users"]) == (4, 2, 2)
-    theirs = {face["ExternalImageId"]: face for face in source.faces("officials")}
-    ours = {face["ExternalImageId"]: face for face in shell.faces("moved")}
+    theirs = {face.external_image_id: face for face in source.faces("officials")}
+    ours = {face.external_image_id: face for face in shell.faces("moved")}
     assert set(ours) == {"44-a", "46"}
-    kept = ("FaceId", "ImageId", "UserId")
     for name, face in ours.items():
-        assert [face.get(member) for member in kept] == [theirs[name].get(member) for member in kept]
+        there = theirs[name]
+        assert (face.face_id, face.image_id, face.user_id) == (there.face_id, there.image_id, there.user_id)
     with report.open() as file:
         reasons = {row["external_image_id"]: row["reason"] for row in csv.DictReader(file)}
     assert reasons == {"lost": "NO_PHOTO", "44-b": "NO_FACE_THERE"}
@@ -123,7 +123,7 @@ def test_a_collection_moves_here_with_its_ids_and_users(
     shutil.copy(portraits["obama3.jpg"], originals / "44-b.jpg")
     summary = shell.json(*move)
     assert (summary["Faces"], summary["FacesDoneEarlier"], summary["NotImported"]) == (4, 2, {})
-    assert len([face for face in shell.faces("moved") if face.get("UserId") == "obama"]) == 3
+    assert len([face for face in shell.faces("moved") if face.user_id == "obama"]) == 3
 
 
 def test_a_manifest_says_which_photo_is_whose(
@@ -131,15 +131,15 @@ def test_a_manifest_says_which_photo_is_whose(
 ) -> None:
     """By ImageId and by ExternalImageId, with paths relative to the manifest."""
     shell = shells(**credentials(source))
-    theirs = {face["ExternalImageId"]: face for face in source.faces("officials")}
+    theirs = {face.external_image_id: face for face in source.faces("officials")}
     shutil.copy(portraits["obama.jpg"], shell.home / "first.jpg")
     shutil.copy(portraits["biden.jpg"], shell.home / "second.jpg")
     manifest = shell.home / "manifest.csv"
-    manifest.write_text(f"image,image_id,external_image_id\nfirst.jpg,{theirs['44-a']['ImageId']},\nsecond.jpg,,46\n")
+    manifest.write_text(f"image,image_id,external_image_id\nfirst.jpg,{theirs['44-a'].image_id},\nsecond.jpg,,46\n")
     endpoint = source.operator()["endpoint_url"]
     summary = shell.json("import-rekognition", "officials", "--endpoint-url", endpoint, "--manifest", manifest)
     assert (summary["Faces"], summary["NotImported"]) == (2, {"NO_PHOTO": 2})
-    assert {face["FaceId"] for face in shell.faces("officials")} == {theirs[name]["FaceId"] for name in ("44-a", "46")}
+    assert {face.face_id for face in shell.faces("officials")} == {theirs[name].face_id for name in ("44-a", "46")}
 
 
 def test_two_photos_of_one_name_are_not_guessed_between(
@@ -180,9 +180,9 @@ def test_a_move_that_is_killed_goes_on(shells: Callable[..., Shell], source: She
     summary = shell.json(*move)
     assert summary["Faces"] == 4
     assert summary["FacesDoneEarlier"] >= len(before)
-    assert {face_id for (face_id,) in before} <= {face["FaceId"] for face in shell.faces("officials")}
-    assert {face["FaceId"]: face.get("UserId") for face in shell.faces("officials")} == {
-        face["FaceId"]: face.get("UserId") for face in source.faces("officials")
+    assert {face_id for (face_id,) in before} <= {face.face_id for face in shell.faces("officials")}
+    assert {face.face_id: face.user_id for face in shell.faces("officials")} == {
+        face.face_id: face.user_id for face in source.faces("officials")
     }
 
 

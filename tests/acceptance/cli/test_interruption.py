@@ -53,7 +53,7 @@ def stopped(shell: Shell, folder: Path, number: signal.Signals) -> tuple[int, st
 
 def test_after_a_kill_nothing_is_half_written_and_nothing_lost(shell: Shell, many: Path) -> None:
     """kill -9 in the middle; the same command goes on, and every photo is enrolled once."""
-    shell.json("collections", "create", "people")
+    shell.collection("people")
     status, _, before = stopped(shell, many, signal.SIGKILL)
     assert status == -signal.SIGKILL
     with contextlib.closing(sqlite3.connect(shell.data / "countenance.sqlite")) as database:
@@ -77,7 +77,7 @@ def test_after_a_kill_nothing_is_half_written_and_nothing_lost(shell: Shell, man
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_cleanly_and_goes_on(shell: Shell, many: Path, number: signal.Signals) -> None:
     """Ctrl-C: what was begun is finished and counted, and the next run skips all of it."""
-    shell.json("collections", "create", "people")
+    shell.collection("people")
     status, complaint, _ = stopped(shell, many, number)
     assert status == 130
     assert "Traceback" not in complaint

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from countenance.gallery.collections import Collections
 from tests.acceptance.cli.conftest import Shell
 
 
@@ -41,11 +42,11 @@ def test_at_most_as_many_matches_as_asked_for(enrolled: Shell, portraits: dict[s
 
 def test_users_are_searched_by_their_faces(shell: Shell, people: Path, portraits: dict[str, Path]) -> None:
     """A user has several faces and is found by another."""
-    shell.json("collections", "create", "people")
+    shell.collection("people")
     shell.json("index", people, "-c", "people", "--external-image-id", "stem")
     listed = shell.faces("people")
-    his = [face["FaceId"] for face in listed if "obama" in face["ExternalImageId"]]
-    (other,) = [face["FaceId"] for face in listed if face["FaceId"] not in his]
+    his = [face.face_id for face in listed if "obama" in face.external_image_id]
+    (other,) = [face.face_id for face in listed if face.face_id not in his]
     assert len(his) == 2
     shell.json("users", "create", "people", "potus44")
     assert sorted(shell.json("users", "associate", "people", "potus44", *his)["Changed"]) == sorted(his)
@@ -63,7 +64,7 @@ def test_users_are_searched_by_their_faces(shell: Shell, people: Path, portraits
         "UnsuccessfulFaceDeletions": [],
     }
     shell.json("users", "delete", "people", "potus44")
-    assert shell.json("collections", "describe", "people")["FaceCount"] == 2
+    assert len(shell.faces("people")) == 2
 
 
 def test_compare_says_how_alike_two_people_are(enrolled: Shell, portraits: dict[str, Path]) -> None:
@@ -109,7 +110,7 @@ def test_a_photo_without_a_face_is_no_failure(shell: Shell, portraits: dict[str,
 
 def test_indexing_reports_what_was_left_out_and_why(shell: Shell, people: Path) -> None:
     """Unreadable files do not stop it; each has its line in the report."""
-    shell.json("collections", "create", "people")
+    shell.collection("people")
     (people_copy := shell.home / "copy").mkdir()
     shutil.copytree(people, people_copy, dirs_exist_ok=True)
     (people_copy / "=formula.jpg").symlink_to(shell.home / "nowhere.jpg")
@@ -135,7 +136,7 @@ def test_the_report_names_faces_that_were_not_good_enough(shell: Shell, portrait
         pair.paste(photo, (0, 0))
         pair.paste(photo, (photo.width, 0))
         pair.save(folder / "twice.jpg")
-    shell.json("collections", "create", "people")
+    shell.collection("people")
     report = shell.home / "report.jsonl"
     summary = shell.json("index", folder, "-c", "people", "--max-faces", "1", "--report", report)
     assert summary["Faces"] == 1
@@ -146,7 +147,7 @@ def test_the_report_names_faces_that_were_not_good_enough(shell: Shell, portrait
 
 def test_done_photos_are_skipped_unless_asked_again(shell: Shell, people: Path) -> None:
     """A second run works on what is new or was refused; --again on everything, without a second copy of any face."""
-    shell.json("collections", "create", "people")
+    shell.collection("people")
     first = shell.json("index", people, "-c", "people")
     assert first["PhotosDoneEarlier"] == 0
     second = shell.json("index", people, "-c", "people")
@@ -155,15 +156,16 @@ def test_done_photos_are_skipped_unless_asked_again(shell: Shell, people: Path) 
     assert (second["Faces"], second["NotIndexed"]) == (first["Faces"], first["NotIndexed"])
     again = shell.json("index", people, "-c", "people", "--again")
     assert (again["PhotosDoneEarlier"], again["Faces"]) == (0, first["Faces"])
-    assert shell.json("collections", "describe", "people")["FaceCount"] == first["Faces"]
+    assert len(shell.faces("people")) == first["Faces"]
 
 
 def test_a_collection_made_anew_is_filled_anew(shell: Shell, people: Path) -> None:
     """What was done for a collection that is gone counts nothing for its namesake."""
     for _ in range(2):
-        shell.json("collections", "create", "people")
+        shell.collection("people")
         assert shell.json("index", people, "-c", "people")["PhotosDoneEarlier"] == 0
-        shell.json("collections", "delete", "people", "--yes")
+        with shell.database() as database:
+            Collections(database).delete("people")
 
 
 @pytest.mark.parametrize(
@@ -176,8 +178,8 @@ def test_a_collection_made_anew_is_filled_anew(shell: Shell, people: Path) -> No
 )
 def test_faces_lead_back_to_their_files(shell: Shell, people: Path, naming: str, expected: set[str]) -> None:
     """The ExternalImageId is what was asked for of the path; one that had to be altered says so by a digest."""
-    shell.json("collections", "create", "people")
+    shell.collection("people")
     shell.json("index", people, "-c", "people", "--external-image-id", naming)
     listed = shell.faces("people")
-    named = {face["ExternalImageId"] for face in listed}
+    named = {face.external_image_id for face in listed}
     assert {name.rsplit("-", 1)[0] if name.startswith("older_photos") else name for name in named} == expected

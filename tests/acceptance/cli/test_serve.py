@@ -78,7 +78,7 @@ def test_commands_beside_a_running_server_agree_with_it(shell: Shell, portraits:
     """They share the database: what one enrols the other finds at once; and operator.json stays the server's."""
     with shell.serving() as rekognition:
         operator = shell.operator()
-        shell.json("collections", "create", "people")
+        shell.collection("people")
         folder = shell.home / "photos"
         folder.mkdir()
         (folder / "obama.jpg").write_bytes(portraits["obama.jpg"].read_bytes())
@@ -187,7 +187,7 @@ def test_a_port_that_is_taken(shell: Shell) -> None:
 
 def test_a_data_folder_that_is_not_safe_or_not_ours(shell: Shell) -> None:
     """A key file others may read, a folder of a newer version, a folder that cannot be made."""
-    shell.json("collections", "create", "people")
+    shell.collection("people")
     key = shell.data / "secrets.key"
     key.chmod(0o644)
     assert "chmod 600" in shell.refused("serve", "--listen", "127.0.0.1:0")
