@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from countenance.faces import Template
 from countenance.gallery.collections import Collections
 from countenance.gallery.faces import Deletion, Face, Faces, NewFace
 from countenance.service.callers import Caller
@@ -14,7 +15,6 @@ from countenance.service.photos import Photos, PhotoSource
 from countenance.service.uses import Action, use
 from countenance.vision.analysis import Vision
 from countenance.vision.details import Attribute, FaceDetail
-from countenance.vision.detection import Detection
 from countenance.vision.images import Photo
 from countenance.vision.quality import QualityFilter, Reason
 
@@ -58,24 +58,20 @@ class Enrolment:
             photo = self._photos.open(source)
             detections = self._vision.detect(photo)
             details = self._vision.describe(photo, detections, attributes)
-            chosen: list[tuple[Detection, FaceDetail]] = []
+            chosen: list[tuple[FaceDetail, Template]] = []
             unindexed: list[tuple[Sequence[Reason], FaceDetail]] = []
             for detection, detail in zip(detections, details, strict=True):
-                reasons = self._vision.quality_reasons(detail, quality_filter)
-                if not reasons and max_faces is not None and len(chosen) == max_faces:
-                    reasons = [Reason.EXCEEDS_MAX_FACES]
-                if reasons:
+                template, reasons = self._vision.appraise(photo, detection, detail, quality_filter, version)
+                if template is None:
                     unindexed.append((reasons, detail))
+                elif max_faces is not None and len(chosen) == max_faces:
+                    unindexed.append(([Reason.EXCEEDS_MAX_FACES], detail))
                 else:
-                    chosen.append((detection, detail))
-            templates = self._vision.templates(photo, [detection for detection, _ in chosen], version)
-            new = [
-                NewFace(detail.bounding_box, detail.confidence, template)
-                for (_, detail), template in zip(chosen, templates, strict=True)
-            ]
+                    chosen.append((detail, template))
+            new = [NewFace(detail.bounding_box, detail.confidence, template) for detail, template in chosen]
             enrolled = self._faces.index(collection_id, image_id(photo), external_image_id, new)
             outcome.state(faces=len(enrolled), unindexed=len(unindexed), face_model_version=version)
-            records = [(face, detail) for face, (_, detail) in zip(enrolled, chosen, strict=True)]
+            records = [(face, detail) for face, (detail, _) in zip(enrolled, chosen, strict=True)]
             return Indexing(version, records, unindexed)
 
     def list_faces(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from countenance.errors import InvalidParameter
+from countenance.faces import Template
 from countenance.service.callers import Caller
 from countenance.service.photos import Photos, PhotoSource
 from countenance.service.uses import Action, use
@@ -65,39 +66,44 @@ class Recognition:
         with use(caller, Action.COMPARE_FACES, threshold=threshold, face_model_version=version) as outcome:
             source_photo = self._photos.open(source)
             target_photo = self._photos.open(target)
-            probe = largest_passing(self._vision, source_photo, quality_filter)
-            if probe is None:
+            found = largest_passing(self._vision, source_photo, quality_filter, version)
+            if found is None:
                 raise InvalidParameter("There are no faces in the source image. Should be at least 1.")
-            candidates = self._candidates(target_photo, quality_filter)
+            probe, probe_template = found
+            candidates = self._candidates(target_photo, quality_filter, version)
             if not candidates:
                 raise InvalidParameter("There are no faces in the target image. Should be at least 1.")
-            (probe_template,) = self._vision.templates(source_photo, [probe], version)
-            templates = self._vision.templates(target_photo, [detection for detection, _ in candidates], version)
             calibration = self._vision.calibration(version)
             scored = [
                 (float(calibration.similarity(float(probe_template.vector @ template.vector))), detail)
-                for template, (_, detail) in zip(templates, candidates, strict=True)
+                for template, detail in candidates
             ]
             matches = sorted((pair for pair in scored if pair[0] >= threshold), key=lambda pair: -pair[0])
             outcome.state(matches=len(matches), unmatched=len(scored) - len(matches))
             return Comparison(probe, matches, [detail for score, detail in scored if score < threshold])
 
-    def _candidates(self, photo: Photo, quality_filter: QualityFilter) -> list[tuple[Detection, FaceDetail]]:
+    def _candidates(
+        self, photo: Photo, quality_filter: QualityFilter, version: str
+    ) -> list[tuple[Template, FaceDetail]]:
         detections = self._vision.detect(photo)
         details = self._vision.describe(photo, detections, COMPARED_ATTRIBUTES)
-        return [
-            (detection, detail)
+        appraised = [
+            (self._vision.appraise(photo, detection, detail, quality_filter, version)[0], detail)
             for detection, detail in zip(detections, details, strict=True)
-            if not self._vision.quality_reasons(detail, quality_filter)
         ]
+        return [(template, detail) for template, detail in appraised if template is not None]
 
 
-def largest_passing(vision: Vision, photo: Photo, quality_filter: QualityFilter) -> Detection | None:
-    """The largest face of a photo that the filter lets through; None when there is no such face."""
+def largest_passing(
+    vision: Vision, photo: Photo, quality_filter: QualityFilter, version: str
+) -> tuple[Detection, Template] | None:
+    """The largest face of a photo that the filter lets through, with its template; None when there is no such face."""
     for detection in vision.detect(photo):
-        if quality_filter is QualityFilter.NONE:
-            return detection
+        if quality_filter is QualityFilter.NONE:  # nothing needs to be said of the face
+            (template,) = vision.templates(photo, [detection], version)
+            return detection, template
         (detail,) = vision.describe(photo, [detection], frozenset())
-        if not vision.quality_reasons(detail, quality_filter):
-            return detection
+        passing, _ = vision.appraise(photo, detection, detail, quality_filter, version)
+        if passing is not None:
+            return detection, passing
     return None

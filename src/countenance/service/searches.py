@@ -29,6 +29,9 @@ MAX_USERS = 500
 # both directions of the calibration round, and a face exactly at the threshold must be in the answer.
 COSINE_SLACK = 1e-6
 
+# The one reason of SearchUsersByImage that is not about the face's quality.
+FACE_NOT_LARGEST = "FACE_NOT_LARGEST"
+
 NO_FACES = "There are no faces in the image. Should be at least 1."
 
 Subject = TypeVar("Subject", Face, User)
@@ -106,10 +109,10 @@ class Searches:
         with use(caller, Action.SEARCH_FACES_BY_IMAGE, collection_id, threshold=threshold, limit=max_faces) as outcome:
             collection = self._collections.get(collection_id)
             photo = self._photos.open(source)
-            searched = largest_passing(self._vision, photo, quality_filter)
-            if searched is None:
+            largest = largest_passing(self._vision, photo, quality_filter, collection.face_model_version)
+            if largest is None:
                 raise InvalidParameter(NO_FACES)
-            (probe,) = self._vision.templates(photo, [searched], collection.face_model_version)
+            searched, probe = largest
             found = self._found_faces(collection, probe, max_faces)
             matches = self._matches(collection, threshold, found, outcome)
             return FaceSearch(collection.face_model_version, matches, searched)
@@ -160,26 +163,26 @@ class Searches:
         """
         with use(caller, Action.SEARCH_USERS_BY_IMAGE, collection_id, threshold=threshold, limit=max_users) as outcome:
             collection = self._collections.get(collection_id)
+            version = collection.face_model_version
             photo = self._photos.open(source)
             detections = self._vision.detect(photo)
             details = self._vision.describe(photo, detections, frozenset())
-            searched: tuple[Detection, FaceDetail] | None = None
+            searched: tuple[FaceDetail, Template] | None = None
             unsearched: list[tuple[Sequence[str], FaceDetail]] = []
             for detection, detail in zip(detections, details, strict=True):
-                reasons: list[str] = list(self._vision.quality_reasons(detail, quality_filter))
                 if searched is not None:
-                    reasons.append("FACE_NOT_LARGEST")
-                if reasons:
+                    unsearched.append(([FACE_NOT_LARGEST], detail))
+                    continue
+                probe, reasons = self._vision.appraise(photo, detection, detail, quality_filter, version)
+                if probe is None:
                     unsearched.append((reasons, detail))
                 else:
-                    searched = (detection, detail)
+                    searched = (detail, probe)
             if searched is None:
                 outcome.state(matches=0)
-                return UserSearch(collection.face_model_version, [], None, unsearched)
-            (probe,) = self._vision.templates(photo, [searched[0]], collection.face_model_version)
-            found = self._found_users(collection, probe, max_users)
-            matches = self._matches(collection, threshold, found, outcome)
-            return UserSearch(collection.face_model_version, matches, searched[1], unsearched)
+                return UserSearch(version, [], None, unsearched)
+            found = self._found_users(collection, searched[1], max_users)
+            return UserSearch(version, self._matches(collection, threshold, found, outcome), searched[0], unsearched)
 
     def _found_faces(
         self, collection: Collection, probe: Template, limit: int, exclude: str | None = None

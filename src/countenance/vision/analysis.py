@@ -87,6 +87,16 @@ class Vision:
         """One template of `face_model_version` per detection, in order."""
         return self.recognizer(face_model_version).templates(photo, detections)
 
-    def quality_reasons(self, detail: FaceDetail, quality_filter: QualityFilter) -> list[Reason]:
-        """Why a face does not pass `quality_filter`; an empty list when it does."""
-        return quality.reasons(detail, quality_filter)
+    def appraise(
+        self, photo: Photo, detection: Detection, detail: FaceDetail, quality_filter: QualityFilter, version: str
+    ) -> tuple[Template | None, list[Reason]]:
+        """The face's template of face model `version`; or None and why the face does not pass `quality_filter`.
+
+        What the template shows of a face counts too (LOW_FACE_QUALITY); a face that fails otherwise is not embedded.
+        """
+        reasons = quality.reasons(detail, quality_filter)
+        if reasons:
+            return None, reasons
+        (embedding,) = self.recognizer(version).embeddings(photo, [detection])
+        reasons = quality.reasons(detail, quality_filter, embedding)
+        return (None, reasons) if reasons else (embedding.template, [])

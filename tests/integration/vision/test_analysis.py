@@ -14,7 +14,7 @@ from countenance.settings import ImageFormat, Settings
 from countenance.vision.analysis import Vision
 from countenance.vision.details import Attribute
 from countenance.vision.images import Photo, decode
-from countenance.vision.quality import QualityFilter
+from countenance.vision.quality import QualityFilter, Reason
 
 CARD = """
 name = "house"
@@ -83,13 +83,31 @@ def obama(portraits: dict[str, Path]) -> Photo:
     return decode(data, formats=frozenset({ImageFormat.JPEG}), max_bytes=len(data), max_pixels=10**8, min_side=80)
 
 
+def test_a_face_whose_template_shows_little_of_it_is_left_out(vision: Vision, obama: Photo) -> None:
+    (face,) = vision.detect(obama)
+    (detail,) = vision.describe(obama, [face], frozenset())
+    box = face.bounding_box
+    top, bottom = int(box.top * obama.height), int((box.top + box.height) * obama.height)
+    left, right = int(box.left * obama.width), int((box.left + box.width) * obama.width)
+    covered = obama.pixels.copy()
+    covered[top:bottom, left:right] = 90
+    passing, reasons = vision.appraise(
+        Photo(covered, obama.digest), face, detail, QualityFilter.AUTO, vision.face_model_version
+    )
+    assert passing is None
+    assert reasons == [Reason.LOW_FACE_QUALITY]
+
+
 def test_a_photo_goes_all_the_way(vision: Vision, obama: Photo) -> None:
     faces = vision.detect(obama)
     (detail,) = vision.describe(obama, faces, frozenset({Attribute.DEFAULT}))
     (template,) = vision.templates(obama, faces, vision.face_model_version)
     assert detail.bounding_box == faces[0].bounding_box
     assert len(detail.landmarks) == 5
-    assert vision.quality_reasons(detail, QualityFilter.AUTO) == []
+    passing, reasons = vision.appraise(obama, faces[0], detail, QualityFilter.AUTO, vision.face_model_version)
+    assert passing is not None
+    assert not reasons
+    assert np.array_equal(passing.vector, template.vector)
     assert template.face_model_version == vision.face_model_version == "1.0"
     assert vision.calibration(template.face_model_version).face_model_version == template.face_model_version
 
