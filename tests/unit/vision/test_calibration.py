@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from countenance.errors import Misconfigured
 from countenance.vision.calibration import PINNED_FMRS, SAME_TEMPLATE_COSINE, SIMILARITY_OF_FMR, Calibration
+from countenance.vision.models.cards import Catalogue, ModelCard
 
 SFACE = Calibration.packaged("1.0")
 
@@ -213,3 +214,12 @@ def test_the_documented_map_is_the_shipped_one() -> None:
         row = f"| {pin.similarity:g} | {pin.fmr:.0e} | {pin.cosine:.4f} | {interval} |"
         assert row.replace("e-0", "e-") in text
         assert pin.evidence in next(line for line in text.splitlines() if line.startswith(f"| {pin.similarity:g} |"))
+
+
+@pytest.mark.parametrize(
+    "card", [card for card in Catalogue() if card.recognition is not None], ids=lambda card: str(card.name)
+)
+def test_every_recognizer_that_ships_has_a_calibration_of_its_very_file(card: ModelCard) -> None:
+    record = Calibration.packaged(card.face_model_version).record
+    assert record.face_model_version == card.face_model_version
+    assert record.model_sha256 == card.files[0].sha256
