@@ -64,7 +64,7 @@ class Collections:
         """Deletes the collection with its faces, users and tags. Raises ResourceNotFound."""
         with self._database.write(erases=True) as connection:
             collection = find_collection(connection, collection_id)
-            for table in (schema.faces, schema.users, schema.tags):
+            for table in (schema.request_tokens, schema.faces, schema.users, schema.tags):
                 connection.execute(delete(table).where(table.c.collection_key == collection.key))
             connection.execute(delete(schema.collections).where(schema.collections.c.key == collection.key))
             connection.execute(insert(schema.changes).values(collection_key=collection.key, at=time.time()))

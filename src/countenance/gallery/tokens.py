@@ -23,12 +23,15 @@ def once(
     operation: str,
     parameters: Mapping[str, Any],
     work: Callable[[], Any],
+    *,
+    collection_key: int,
 ) -> Any:
     """What `work()` answers, a JSON value; or, when this token was used before, what it answered then.
 
     The answer is kept in the transaction of the work: both are committed or neither is. A `work` that raises uses up
     no token. Without a token the work is simply done. Raises IdempotentParameterMismatch when the token came with
-    other parameters; only a digest of these is kept.
+    other parameters; only a digest of these is kept. `collection_key` is the collection the work is on: the token is
+    forgotten with it.
     """
     if token is None:
         return work()
@@ -45,6 +48,7 @@ def once(
             insert(tokens).values(
                 token=token,
                 operation=operation,
+                collection_key=collection_key,
                 parameters=digest,
                 answer=json.dumps(answer),
                 expires_at=now + TOKEN_LIFETIME_SECONDS,
@@ -54,3 +58,14 @@ def once(
     if used.parameters != digest:
         raise IdempotentParameterMismatch(f"The ClientRequestToken: {token} you have supplied is already in use.")
     return json.loads(used.answer)
+
+
+def forget_answers(connection: Connection, collection_key: int) -> None:
+    """Forgets the requests on a collection whose answers may name one of its users, who is being deleted.
+
+    One of these sent again is carried out again; what was associated already is then left as it is.
+    """
+    tokens = schema.request_tokens
+    connection.execute(
+        delete(tokens).where(tokens.c.collection_key == collection_key, tokens.c.answer != json.dumps(None))
+    )

@@ -16,7 +16,7 @@ from countenance.errors import ResourceConflict, ResourceNotFound, ServiceQuotaE
 from countenance.faces import Template
 from countenance.gallery.collections import MAX_USERS, Collection, find_collection
 from countenance.gallery.pages import Page
-from countenance.gallery.tokens import once
+from countenance.gallery.tokens import forget_answers, once
 from countenance.storage import schema
 from countenance.storage.database import Database
 from countenance.storage.templates import aggregate, unpack
@@ -91,7 +91,6 @@ class Users:
         """A user without faces. Raises ResourceConflict when there is one, ServiceQuotaExceeded at 10 million."""
 
         def work() -> None:
-            collection = find_collection(connection, collection_id)
             if _row(connection, collection, user_id) is not None:
                 raise ResourceConflict(f"A User with the same Id already exists: {user_id}")
             if collection.user_count >= MAX_USERS:
@@ -103,22 +102,26 @@ class Users:
             _note(connection, collection, key)
             _count(connection, collection, 1)
 
+        parameters = {"collection": collection_id, "user": user_id}
         with self._database.write() as connection:
-            once(connection, token, "CreateUser", {"collection": collection_id, "user": user_id}, work)
+            collection = find_collection(connection, collection_id)
+            once(connection, token, "CreateUser", parameters, work, collection_key=collection.key)
 
     def delete(self, collection_id: str, user_id: str, *, token: str | None = None) -> None:
         """Deletes a user; their faces stay, associated with nobody. Raises ResourceNotFound for an unknown user."""
 
         def work() -> None:
-            collection = find_collection(connection, collection_id)
             user = _known(connection, collection, user_id)
             connection.execute(update(schema.faces).where(schema.faces.c.user_key == user.key).values(user_key=None))
             connection.execute(delete(schema.users).where(schema.users.c.key == user.key))
+            forget_answers(connection, collection.key)
             _note(connection, collection, user.key)
             _count(connection, collection, -1)
 
+        parameters = {"collection": collection_id, "user": user_id}
         with self._database.write(erases=True) as connection:
-            once(connection, token, "DeleteUser", {"collection": collection_id, "user": user_id}, work)
+            collection = find_collection(connection, collection_id)
+            once(connection, token, "DeleteUser", parameters, work, collection_key=collection.key)
 
     def list(self, collection_id: str, after: int | None, limit: int) -> Page[User]:
         """Users whose key comes after `after`, by key, at most `limit`."""
@@ -167,7 +170,6 @@ class Users:
         asked = list(dict.fromkeys(face_ids))
 
         def work() -> dict[str, Any]:
-            collection = find_collection(connection, collection_id)
             user = _known(connection, collection, user_id)
             rows = _faces(connection, collection, asked)
             own = None if user.template is None else _unit(user.template)
@@ -200,7 +202,9 @@ class Users:
 
         parameters = {"collection": collection_id, "user": user_id, "faces": asked, "threshold": threshold}
         with self._database.write() as connection:
-            return _from_answer(once(connection, token, "AssociateFaces", parameters, work))
+            collection = find_collection(connection, collection_id)
+            answer = once(connection, token, "AssociateFaces", parameters, work, collection_key=collection.key)
+            return _from_answer(answer)
 
     def disassociate(
         self, collection_id: str, user_id: str, face_ids: Iterable[str], *, token: str | None = None
@@ -212,7 +216,6 @@ class Users:
         asked = list(dict.fromkeys(face_ids))
 
         def work() -> dict[str, Any]:
-            collection = find_collection(connection, collection_id)
             user = _known(connection, collection, user_id)
             rows = _faces(connection, collection, asked)
             leaving: list[str] = []
@@ -231,7 +234,9 @@ class Users:
 
         parameters = {"collection": collection_id, "user": user_id, "faces": asked}
         with self._database.write(erases=True) as connection:
-            return _from_answer(once(connection, token, "DisassociateFaces", parameters, work))
+            collection = find_collection(connection, collection_id)
+            answer = once(connection, token, "DisassociateFaces", parameters, work, collection_key=collection.key)
+            return _from_answer(answer)
 
 
 def _row(connection: Connection, collection: Collection, user_id: str) -> Row[Any] | None:

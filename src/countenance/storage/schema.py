@@ -106,6 +106,7 @@ request_tokens = Table(
     metadata,
     Column("token", String(64), primary_key=True),
     Column("operation", String(64), primary_key=True),
+    Column("collection_key", ForeignKey("collections.key"), nullable=False, index=True),
     Column("parameters", String(64), nullable=False, comment="SHA-256 of the canonical parameters, in hex."),
     Column("answer", Text, nullable=False, comment="The answer to replay, as JSON."),
     Column("expires_at", Double, nullable=False, index=True),

@@ -271,6 +271,28 @@ class TestRequestsSentTwice:
         with gallery.database.read() as connection:
             assert len(connection.execute(select(schema.request_tokens)).all()) == 1
 
+    def test_a_token_is_forgotten_with_its_collection(self, gallery: Gallery) -> None:
+        face = gallery.enrol("staff", gallery.person())[0]
+        gallery.users.create("staff", "ann", token="t")
+        gallery.associate("staff", "ann", face, token="t")
+        gallery.collections.delete("staff")
+        with gallery.database.read() as connection:
+            assert connection.execute(select(schema.request_tokens)).all() == []
+        gallery.collections.create("staff", VERSION)
+        gallery.users.create("staff", "ann", token="t")
+        assert [user.user_id for user in gallery.users.list("staff", None, 10).items] == ["ann"]
+
+    def test_the_name_of_a_deleted_user_is_in_no_answer_kept_for_another(self, gallery: Gallery) -> None:
+        mine = gallery.enrol("staff", gallery.person())[0]
+        for user_id in ("Ann-Example", "bob"):
+            gallery.users.create("staff", user_id)
+        gallery.associate("staff", "Ann-Example", mine)
+        assert gallery.associate("staff", "bob", mine, token="t").unchanged[0].user_id == "Ann-Example"
+        gallery.users.delete("staff", "Ann-Example", token="u")
+        with gallery.database.read() as connection:
+            assert "Ann-Example" not in str(connection.execute(select(schema.request_tokens)).all())
+        gallery.users.delete("staff", "Ann-Example", token="u")
+
     def test_no_name_is_kept_with_a_token(self, gallery: Gallery) -> None:
         gallery.users.create("staff", "Ann-Example", token="t")
         with gallery.database.read() as connection:

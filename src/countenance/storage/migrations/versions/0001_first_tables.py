@@ -89,11 +89,14 @@ def upgrade() -> None:
         "request_tokens",
         sa.Column("token", sa.String(64), nullable=False),
         sa.Column("operation", sa.String(64), nullable=False),
+        sa.Column("collection_key", key, nullable=False),
         sa.Column("parameters", sa.String(64), nullable=False, comment="SHA-256 of the canonical parameters, in hex."),
         sa.Column("answer", sa.Text, nullable=False, comment="The answer to replay, as JSON."),
         sa.Column("expires_at", sa.Double, nullable=False),
+        sa.ForeignKeyConstraint(["collection_key"], ["collections.key"], name="fk_request_tokens_collection_key"),
         sa.PrimaryKeyConstraint("token", "operation", name="pk_request_tokens"),
     )
+    op.create_index("ix_request_tokens_collection_key", "request_tokens", ["collection_key"])
     op.create_index("ix_request_tokens_expires_at", "request_tokens", ["expires_at"])
     op.create_table(
         "organizations",
