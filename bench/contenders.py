@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import photos
-from countenance.settings import InferencePrecision, Settings, default_model_store
+from countenance.settings import InferencePrecision, Settings
 from countenance.vision.alignment import arcface_crop
 from countenance.vision.analysis import Vision
 from countenance.vision.details import Attribute
@@ -215,6 +215,7 @@ ENTRIES = {
 def _weights(folder: Path) -> tuple[Path, Path]:
     """YuNet and SFace in `folder`, as float32 and under the names by which peers look for them."""
     folder.mkdir(parents=True, exist_ok=True)
+    store = Settings.model_validate({"data": folder}).model_store
     paths = []
     for name, file_name in (
         ("yunet", "face_detection_yunet_2023mar.onnx"),
@@ -225,7 +226,7 @@ def _weights(folder: Path) -> tuple[Path, Path]:
         if not path.exists():
             # Several processes may do this at once: each file appears whole.
             draft = folder / f".{file_name}.{os.getpid()}"
-            draft.write_bytes(fold_dequantization(card.read(card.files[0], default_model_store())))
+            draft.write_bytes(fold_dequantization(card.read(card.files[0], store)))
             draft.replace(path)
         paths.append(path)
     return paths[0], paths[1]

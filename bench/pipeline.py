@@ -74,11 +74,10 @@ class Contestant:
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
-        for pipe in self._pipes:
-            problem = self._receive(pipe)
-            if problem is not None:
-                self.close()
-                raise Unavailable(problem)
+        problems = [self._receive(pipe) for pipe in self._pipes]
+        if problems[0] is not None:
+            self.close()
+            raise Unavailable(problems[0])
 
     def throughput(self) -> Pass:
         """All photos on all cores."""
@@ -121,8 +120,11 @@ def _work(pipe: Connection, key: str, paths: Sequence[Path], weights: Path, thre
     """One worker process: builds the contender, warms it up, then does what it is asked."""
     try:
         contender = ENTRIES[key].make(weights, threads)
-    except (ImportError, CountenanceError) as error:
-        pipe.send(str(error))
+    except ImportError as error:
+        pipe.send(f"{error}; bench/requirements.txt lists what it needs")
+        return
+    except CountenanceError as error:
+        pipe.send(error.message)
         return
     files = [path.read_bytes() for path in paths]
     # Kernels are compiled per input size and pages are touched first: none of that is counted.
@@ -181,6 +183,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         contestants = _start(options.only, paths, Path(folder), console)
         try:
             passes, steps = _rounds(contestants, options.rounds)
+        except Unavailable as reason:
+            raise SystemExit(f"Nothing was measured: {reason}.") from reason
         finally:
             for contestant in contestants:
                 contestant.close()
