@@ -26,7 +26,7 @@ from countenance.cli import (
     serve,
     users,
 )
-from countenance.cli.output import INTERRUPTED, refuse
+from countenance.cli.output import refuse
 from countenance.errors import CountenanceError
 
 app = typer.Typer(
@@ -69,8 +69,6 @@ def main() -> None:
         app()
     except CountenanceError as error:
         refuse(error.message)
-    except KeyboardInterrupt:
-        refuse("interrupted.", INTERRUPTED)
     except OSError as error:
         # The machine's own refusals: no such file, no permission, no space left.
         where = f"{error.filename}: " if error.filename else ""
