@@ -84,16 +84,17 @@ def _gradients(region: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Histograms of oriented gradients, normalised over blocks of two by two cells."""
     grey = np.sqrt(cv2.cvtColor(region, cv2.COLOR_RGB2GRAY).astype(np.float32))
     dx, dy = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=1)
-    strength = np.hypot(dx, dy)
-    direction = np.arctan2(dy, dx) % np.pi / np.pi * _BINS
+    rows, columns = grey.shape[0] // _CELL, grey.shape[1] // _CELL
+    whole = np.s_[: rows * _CELL, : columns * _CELL]
+    strength = np.hypot(dx, dy)[whole]
+    direction = (np.arctan2(dy, dx) % np.pi / np.pi * _BINS)[whole]
     lower = np.floor(direction)
     rest = direction - lower
-    rows, columns = grey.shape[0] // _CELL, grey.shape[1] // _CELL
-    cells = np.empty((rows, columns, _BINS), np.float32)
-    for k in range(_BINS):
-        share = (lower % _BINS == k) * (1 - rest) + ((lower + 1) % _BINS == k) * rest
-        votes = (strength * share)[: rows * _CELL, : columns * _CELL]
-        cells[:, :, k] = votes.reshape(rows, _CELL, columns, _CELL).sum(axis=(1, 3))
+    cell = np.arange(rows * _CELL)[:, None] // _CELL * columns + np.arange(columns * _CELL) // _CELL
+    # Every pixel votes for the two directions next to its own, the nearer one more.
+    votes = np.concatenate([strength * (1 - rest), strength * rest], axis=None)
+    bins = np.concatenate([cell * _BINS + (lower + further) % _BINS for further in (0, 1)], axis=None).astype(np.intp)
+    cells = np.bincount(bins, votes, rows * columns * _BINS).reshape(rows, columns, _BINS)
     blocks = np.concatenate([cells[:-1, :-1], cells[1:, :-1], cells[:-1, 1:], cells[1:, 1:]], axis=2)
     blocks /= np.sqrt((blocks**2).sum(axis=2, keepdims=True) + 1.0)
     blocks = np.minimum(blocks, _CLIP)
