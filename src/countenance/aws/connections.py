@@ -15,7 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 # about 1,000 bytes of them.
 MAX_HEAD_BYTES = 65_536
 
-# From the connection, or from the first byte of a later request on it, to the end of the headers.
+# From the connection, or from the first byte of a later request on it, to the end of the headers; and from an answer
+# that did not wait for the body to the end of the body.
 HEAD_SECONDS = 30.0
 
 HEAD_TOO_LARGE = (
@@ -68,7 +69,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Count anew for the next request."""
         self._head_bytes = 0
+        self._head_is_there()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer was sent. A body that goes on all the same is let in only for a while."""
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
+            self._wait_for_head()
 
     def _wait_for_head(self) -> None:
         if self._deadline is None:

@@ -13,13 +13,15 @@ import uvicorn
 from countenance.aws import connections
 from countenance.aws.connections import MAX_HEAD_BYTES, BoundedHttpProtocol
 
+# `echo` answers at once what is sent elsewhere than to /.
+UNREAD = b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nbegun"
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 SECONDS = 20
 
 
 async def echo(scope: dict[str, Any], receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
     body = b""
-    while True:
+    while scope["path"] == "/":
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
@@ -121,6 +123,37 @@ def test_a_body_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> 
         await client.say(REQUEST[:-2])
         await asyncio.sleep(0.15)
         await client.say(b"{}")
+        assert (await client.hear(b"{}")).startswith(b"HTTP/1.1 200 ")
+
+    with_client(work)
+
+
+def test_a_body_that_nobody_waits_for_keeps_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+
+    async def drip(client: Client) -> None:
+        for _ in range(95):  # bytes that are still missing
+            await client.say(b"x")
+            await asyncio.sleep(0.05)
+
+    async def work(client: Client) -> None:
+        await client.say(UNREAD)
+        await client.hear(b"\r\n\r\n")
+        with pytest.raises(ConnectionError):
+            await drip(client)
+
+    with_client(work)
+
+
+def test_what_is_left_of_an_unread_body_may_still_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+
+    async def work(client: Client) -> None:
+        await client.say(UNREAD)
+        await client.hear(b"\r\n\r\n")
+        await client.say(bytes(95))
+        await asyncio.sleep(0.4)
+        await client.say(REQUEST)
         assert (await client.hear(b"{}")).startswith(b"HTTP/1.1 200 ")
 
     with_client(work)
