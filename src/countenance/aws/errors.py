@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from countenance.errors import CountenanceError, Misconfigured
+from countenance.errors import CountenanceError, ImageTooLarge, InvalidImageFormat, Misconfigured
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 
@@ -115,13 +115,21 @@ def error_response(error: Exception, request_id: str) -> Response:
     if isinstance(error, Refusal):
         code, message, status = error.code, error.message, error.status
     elif isinstance(error, CountenanceError) and not isinstance(error, Misconfigured):
-        code, message, status = error.code, error.message, 400
+        code, message, status = error.code, _as_documented(error), 400
     else:
         code, message, status = INTERNAL_SERVER_ERROR, f"Internal server error. Request id: {request_id}", 500
     body = {"__type": code, "Message": message, "Code": code, "Logref": request_id}
     return Response(
         json.dumps(body).encode(), status_code=status, media_type=CONTENT_TYPE, headers={"x-amzn-ErrorType": code}
     )
+
+
+def _as_documented(error: CountenanceError) -> str:
+    """What is wrong, behind Rekognition's own sentence where clients know it by that."""
+    documented = type(error).__doc__ or ""
+    if not isinstance(error, ImageTooLarge | InvalidImageFormat) or error.message == documented:
+        return error.message
+    return f"{documented} {error.message}"
 
 
 def failure_trace(error: BaseException) -> str:

@@ -71,12 +71,11 @@ class S3Photos:
         which = {"Bucket": bucket, "Key": name} | ({} if version is None else {"VersionId": version})
         try:
             found = self._client.head_object(**which)
-            if found["ContentLength"] > max_bytes:
-                raise ImageTooLarge(
-                    f"Image size is too large: the object has {found['ContentLength']} bytes, "
-                    f"at most {max_bytes} are read."
-                )
-            body = self._client.get_object(**which, IfMatch=found["ETag"])["Body"]
+            if found.get("ContentLength", 0) > max_bytes:
+                raise ImageTooLarge(f"The object has {found['ContentLength']} bytes; at most {max_bytes} are accepted.")
+            # Neither the length nor the tag is owed; the bytes are counted as they come.
+            same = {"IfMatch": found["ETag"]} if "ETag" in found else {}
+            body = self._client.get_object(**which, **same)["Body"]
             return _read(body, max_bytes)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
@@ -93,7 +92,7 @@ def _read(body: Any, max_bytes: int) -> bytes:
         while chunk := body.read(CHUNK_BYTES):
             data += chunk
             if len(data) > max_bytes:
-                raise ImageTooLarge(f"Image size is too large: at most {max_bytes} bytes are read.")
+                raise ImageTooLarge(f"The object has more bytes than the store said; at most {max_bytes} are accepted.")
     return bytes(data)
 
 

@@ -75,7 +75,7 @@ def test_the_version_asked_for_is_read(photos: S3Photos, store: Any) -> None:
 
 
 def test_a_photo_that_is_too_large_is_refused(photos: S3Photos) -> None:
-    with pytest.raises(ImageTooLarge, match=f"{len(PHOTO)} bytes, at most {len(PHOTO) - 1}"):
+    with pytest.raises(ImageTooLarge, match=f"{len(PHOTO)} bytes; at most {len(PHOTO) - 1}"):
         photos.fetch("photos", "ann.jpg", None, max_bytes=len(PHOTO) - 1)
 
 
@@ -162,8 +162,9 @@ class _BadStore(BaseHTTPRequestHandler):
                 self.send_header("Location", "http://127.0.0.1:9/stolen")
         else:
             self.send_response(200)
+        if key != "plain":
             self.send_header("ETag", '"0"')
-        self.send_header("Content-Length", "1000000" if key == "huge" else "3")
+            self.send_header("Content-Length", "1000000" if key == "huge" else "3")
         self.end_headers()
 
     def do_GET(self) -> None:
@@ -171,7 +172,7 @@ class _BadStore(BaseHTTPRequestHandler):
         if self.path.endswith("/short"):
             self.send_header("Content-Length", "10")
         self.end_headers()
-        self.wfile.write(b"abc" if self.path.endswith("/short") else b"abc" * 100_000)
+        self.wfile.write(b"abc" if self.path.endswith(("/short", "/plain")) else b"abc" * 100_000)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Says nothing."""
@@ -195,13 +196,19 @@ def test_whatever_the_store_answers_it_is_an_error_of_the_request(bad_store: S3P
 
 
 def test_what_is_too_large_is_not_even_asked_for(bad_store: S3Photos) -> None:
-    with pytest.raises(ImageTooLarge, match="1000000 bytes, at most 100"):
+    with pytest.raises(ImageTooLarge, match="1000000 bytes; at most 100"):
         bad_store.fetch("photos", "huge", None, max_bytes=100)
 
 
 def test_what_the_store_says_of_the_length_is_not_believed(bad_store: S3Photos) -> None:
     with pytest.raises(ImageTooLarge):
         bad_store.fetch("photos", "longer-than-said", None, max_bytes=100)
+
+
+def test_a_store_may_keep_length_and_tag_to_itself(bad_store: S3Photos) -> None:
+    assert bad_store.fetch("photos", "plain", None, max_bytes=3) == b"abc"
+    with pytest.raises(ImageTooLarge):
+        bad_store.fetch("photos", "plain", None, max_bytes=2)
 
 
 def test_an_object_that_breaks_off_is_an_error(bad_store: S3Photos) -> None:

@@ -24,6 +24,18 @@ def test_the_body_names_the_class_and_the_header_repeats_it() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (errors.InvalidImageFormat("It is a poem."), "Request has invalid image format. It is a poem."),
+        (errors.ImageTooLarge("It has 9 bytes."), "Image size is too large. It has 9 bytes."),
+        (errors.ImageTooLarge(), "Image size is too large."),
+    ],
+)
+def test_clients_find_the_sentence_they_know(error: Exception, message: str) -> None:
+    assert json.loads(error_response(error, "id-1").body)["Message"] == message
+
+
 def test_a_refused_signature_is_a_client_error() -> None:
     response = error_response(InvalidSignatureException(), "id-1")
     assert response.status_code == 400
