@@ -73,7 +73,7 @@ def served(data: Path, log: Path) -> Iterator[dict[str, str]]:
     """A server on an empty folder and a free port; what its operator.json says."""
     command = Path(sys.executable).with_name("countenance")
     with log.open("wb") as output:
-        server = subprocess.Popen(  # noqa: S603 -- our own command, with our own arguments
+        server = subprocess.Popen(
             [command, "serve", "--data", data, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=output
         )
         try:
