@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from countenance.faces import BoundingBox
 from countenance.settings import ImageFormat, InferencePrecision
@@ -196,6 +197,24 @@ def test_no_animal_or_thing_of_the_rainbow_set_is_taken_for_a_face(detector: Fac
     photos = sorted((data / "london" / "rainbow").glob("*.jpg"))
     assert len(photos) == 18
     assert [photo.name for photo in photos if detector.detect(read(photo))] == []
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("live_001", 1), ("rotated90", 1), ("rotated180", 1), ("multi2", 3), ("black", 0), ("white", 0), ("small", 0)],
+)
+def test_the_validation_images_of_nist_have_the_faces_they_show(
+    name: str, count: int, detector: FaceDetector, data: Path
+) -> None:
+    with Image.open(data / "unit" / "frvt_validation" / f"{name}.ppm") as image:
+        photo = photo_of(np.asarray(image.convert("RGB")))
+    assert len(detector.detect(photo)) == count
+
+
+@pytest.mark.data
+def test_a_painting_behind_a_person_is_not_taken_for_a_face(detector: FaceDetector, data: Path) -> None:
+    assert len(detector.detect(read(data / "unit" / "public_officials" / "biden2.jpg"))) == 1
 
 
 @pytest.mark.data
