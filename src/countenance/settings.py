@@ -39,7 +39,7 @@ class ImageFormat(StrEnum):
 
 
 class InferencePrecision(StrEnum):
-    """Arithmetic of the face models: AUTO takes bfloat16 where the processor has it, float32 elsewhere."""
+    """Arithmetic of the recognizers: AUTO takes bfloat16 where the processor has it, float32 elsewhere."""
 
     AUTO = "auto"
     F32 = "f32"

@@ -37,6 +37,8 @@ class Application:
         self.access_keys.verify()
         self.operator_file = ensure_operator(settings, self.access_keys)
         self.vision = Vision(settings)
+        # Without it no Similarity could be told: better known now than at the first search.
+        self.vision.calibration(self.vision.face_model_version)
         photos = self.photos = Photos(settings, S3Photos(settings))
         collections = Collections(self.database)
         faces = Faces(self.database)
