@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from countenance.gallery import cores
 from countenance.gallery.blocks import Block
 from countenance.gallery.candidates import Candidates
 from countenance.gallery.quantization import BLOCK, quantizer
@@ -128,7 +125,7 @@ class TemplateIndex:
     def _search(
         self, state: _State, probe: NDArray[np.float32], threshold: float, limit: int, exclude: int | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        faiss.omp_set_num_threads(1)  # of this thread: cores are shared out here, by segment
+        cores.alone()
         found = Candidates(threshold, limit, exclude)
         found.offer_nearest(state.tail, probe[None])
         if state.segments:
@@ -145,7 +142,7 @@ class TemplateIndex:
                     segment.search(probe[None], rotated, templates, found)
 
             # This thread does what no other has time for, so a search never waits for another one to end.
-            helpers = [_pool().submit(work) for _ in range(min(_cores(), len(waiting)) - 1)]
+            helpers = [cores.pool().submit(work) for _ in range(min(cores.count(), len(waiting)) - 1)]
             work()
             for helper in helpers:
                 if not helper.cancel():
@@ -230,13 +227,3 @@ def _are_unit(rows: NDArray[np.float16]) -> bool:
 def _half_empty(segment: Segment) -> bool:
     """Whether a segment is worth rewriting without its dead templates, to have the memory back."""
     return segment.block.living * 2 < segment.coded
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """The threads that help searches, of all indexes together."""
-    return ThreadPoolExecutor(_cores(), "search", initializer=faiss.omp_set_num_threads, initargs=(1,))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
