@@ -12,6 +12,7 @@ from countenance.cli.configuration import opened, with_settings
 from countenance.cli.drawing import Mark, draw
 from countenance.cli.output import AsJson, box_of, notice, print_json, print_table, say
 from countenance.cli.photographs import PhotoFile, for_files, read_photo
+from countenance.errors import InvalidParameter
 from countenance.service.keys import local_caller
 from countenance.settings import Settings
 from countenance.vision.details import Attribute
@@ -52,6 +53,8 @@ def detect(
 ) -> None:
     """Find the faces of a photo, the 100 largest at most, and describe them."""
     assert isinstance(attributes, frozenset)
+    if drawing is not None and drawing.exists() and drawing.samefile(photo):
+        raise InvalidParameter(f"Drawing into {drawing} would overwrite the photo itself: name another file.")
     settings = for_files(settings)
     source = read_photo(photo, settings)
     with opened(settings, creates=True) as application:

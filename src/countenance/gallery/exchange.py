@@ -46,8 +46,8 @@ def export_collection(database: Database, collection_id: str, path: Path) -> Col
     """Writes the collection, as it is at one moment, into a new file that only its owner can read.
 
     The same state of a collection gives the same bytes, with the same version of the Parquet library. Memory does not
-    grow with the collection. Raises ResourceNotFound, and ResourceAlreadyExists rather than overwrite a file; when it
-    fails half-way the file is removed.
+    grow with the collection. Raises ResourceNotFound, InvalidParameter where no file can be made, and
+    ResourceAlreadyExists rather than overwrite one; when it fails half-way the file is removed.
     """
     with database.read() as connection:
         collection = find_collection(connection, collection_id)
@@ -55,6 +55,8 @@ def export_collection(database: Database, collection_id: str, path: Path) -> Col
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, stat.S_IRUSR | stat.S_IWUSR)
         except FileExistsError as error:
             raise ResourceAlreadyExists(f"The file {path} already exists: name another one.") from error
+        except OSError as error:
+            raise InvalidParameter(f"The file {path} cannot be made: {error.strerror}.") from error
         try:
             with os.fdopen(descriptor, "wb") as file:
                 _write(file, connection, collection)

@@ -35,6 +35,10 @@ def test_nothing_is_overwritten(enrolled: Shell, shell: Shell) -> None:
     file = shell.home / "people.parquet"
     enrolled.json("export", "people", file)
     assert "already exists" in enrolled.refused("export", "people", file)
+    nowhere = shell.home / "nowhere" / "people.parquet"
+    assert enrolled.refused("export", "people", nowhere) == (
+        f"countenance: The file {nowhere} cannot be made: No such file or directory."
+    )
     shell.json("import", file)
     assert "already exists" in shell.refused("import", file)
     assert shell.json("import", file, "--as", "copy")["CollectionId"] == "copy"

@@ -90,6 +90,9 @@ def test_detect_draws_what_it_found(shell: Shell, portraits: dict[str, Path]) ->
     )
     assert drawn.getpixel(corner) != photo.getpixel(corner)
     assert drawn.getpixel((0, 0)) == photo.getpixel((0, 0))
+    content = drawing.read_bytes()
+    assert "overwrite the photo itself" in shell.refused("detect", drawing, "--draw", drawing)
+    assert drawing.read_bytes() == content
 
 
 def test_detect_measures_what_it_is_asked_for(shell: Shell, portraits: dict[str, Path]) -> None:
