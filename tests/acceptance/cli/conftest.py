@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from unittest import mock
 
 import boto3
 import pytest
+import structlog
 
 from countenance.cli import main
 from countenance.gallery.collections import Collections
@@ -69,6 +71,7 @@ class Shell:
         """Run to the end what the command runs, in this process: loading everything anew takes seconds each time."""
         output, complaint = io.StringIO(), io.StringIO()
         with (
+            own_log(),
             mock.patch.dict(os.environ, self.environment, clear=True),
             mock.patch.object(sys, "argv", ["countenance", *map(str, arguments)]),
             mock.patch.object(sys, "stdin", io.StringIO(answer)),
@@ -156,6 +159,19 @@ class Shell:
             aws_access_key_id=operator["aws_access_key_id"],
             aws_secret_access_key=operator["aws_secret_access_key"],
         )
+
+
+@contextlib.contextmanager
+def own_log() -> Iterator[None]:
+    """What a command sets up for its log is gone when it ends, as with its process."""
+    root = logging.getLogger()
+    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
+    try:
+        yield
+    finally:
+        structlog.configure(**configuration)
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
