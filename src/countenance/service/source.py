@@ -21,8 +21,9 @@ from countenance.errors import InvalidParameter, Misconfigured, ResourceNotFound
 from countenance.faces import BoundingBox
 from countenance.gallery.collection_file import PATTERNS
 
-# Amazon throttles listings at a few requests a second; botocore waits and tries again.
-MAX_ATTEMPTS = 10
+# Amazon throttles listings at a few requests a second; botocore slows down and tries again. More attempts would let a
+# mistyped endpoint wait for a minute.
+MAX_ATTEMPTS = 5
 
 # The largest pages of ListFaces and ListUsers.
 FACES_PAGE, USERS_PAGE = 4096, 500

@@ -201,6 +201,5 @@ def test_a_source_that_refuses_is_told_in_one_sentence(
     stranger = replace(shell, settings={**shell.settings, "AWS_SECRET_ACCESS_KEY": "wrong"})
     assert "InvalidSignatureException" in stranger.refused("import-rekognition", "officials", *there, *here)
     nobody = ("--endpoint-url", "http://127.0.0.1:9")
-    impatient = replace(shell, settings={**shell.settings, "AWS_MAX_ATTEMPTS": "1"})
-    assert "cannot be read" in impatient.refused("import-rekognition", "officials", *nobody, *here)
+    assert "cannot be read" in shell.refused("import-rekognition", "officials", *nobody, *here)
     assert "--images" in shell.refused("import-rekognition", "officials", *there, status=2)
