@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import tempfile
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,7 +70,7 @@ class OpenVINOSession:
         assert card.input is not None
         self._batch = BATCH if card.input.any_batch else 1
         self._names = card.outputs
-        self._core = openvino.Core()
+        self._core = _runtime()
         self._properties = {
             "INFERENCE_PRECISION_HINT": _element_type(self._core, precision),
             "INFERENCE_NUM_THREADS": 1,
@@ -131,6 +132,13 @@ class _Copy:
         result = self._request.infer([images], share_inputs=True, share_outputs=True)
         # The request's memory is written again by its next user: what leaves is a copy.
         return {name: np.array(result[output]) for name, output in self._outputs.items()}
+
+
+@cache
+def _runtime() -> openvino.Core:
+    # One for the whole process and never destroyed: each has a stack for signal handlers of its own, and when an older
+    # one goes before a newer one, the next signal kills the process.
+    return openvino.Core()
 
 
 def _element_type(core: openvino.Core, precision: InferencePrecision) -> str:
