@@ -143,17 +143,16 @@ class FaceDetector:
         as the best of these shows it, exactly level. Its confidence is 0 when nothing is seen in its place.
         """
         rolls = _roll(candidate) + np.arange(_LOOK_SIDES) * (2 * np.pi / _LOOK_SIDES)
-        looks = [self._look(pixels, candidate, roll) for roll in rolls]
+        region = _surroundings(pixels, candidate)
+        looks = [self._look(region, roll) for roll in rolls]
         best = max(looks, key=_confidence)
         if _confidence(best) == 0:
             return best
-        return max(best, self._look(pixels, best, _roll(best)), key=_confidence)
+        return max(best, self._look(_surroundings(pixels, best), _roll(best)), key=_confidence)
 
-    def _look(self, pixels: NDArray[np.uint8], candidate: NDArray[np.float32], roll: float) -> NDArray[np.float32]:
-        """What is seen in the place of `candidate` when the photo is turned back by `roll`, in radians."""
-        centre = candidate[:2] + candidate[2:4] / 2
-        side = _LOOK_MARGIN * float(candidate[2:4].max())
-        crop = crops.upright(pixels, centre, np.array([np.cos(roll), np.sin(roll)]), side, _LOOK_SIDE)
+    def _look(self, region: crops.Region, roll: float) -> NDArray[np.float32]:
+        """What is seen in the middle of `region` when the photo is turned back by `roll`, in radians."""
+        crop = region.upright(np.array([np.cos(roll), np.sin(roll)]))
         rows = self._yunet.candidates(crop.pixels, DOUBTFUL)
         middle = _LOOK_SIDE / 2
         offset = np.abs(rows[:, :2] + rows[:, 2:4] / 2 - middle).max(axis=1, initial=0.0)
@@ -162,6 +161,12 @@ class FaceDetector:
             return np.zeros(ROW, dtype=np.float32)
         back = np.asarray(cv2.invertAffineTransform(crop.matrix), dtype=np.float64)
         return np.asarray(_moved(rows[:1], back)[0])
+
+
+def _surroundings(pixels: NDArray[np.uint8], candidate: NDArray[np.float32]) -> crops.Region:
+    """What a look closely at a candidate shows."""
+    side = _LOOK_MARGIN * float(candidate[2:4].max())
+    return crops.Region(pixels, candidate[:2] + candidate[2:4] / 2, side, _LOOK_SIDE)
 
 
 def _scale(pixels: NDArray[np.uint8], longest: int) -> float:

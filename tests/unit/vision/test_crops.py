@@ -54,3 +54,14 @@ def test_what_lies_outside_the_photo_is_black() -> None:
 
 def test_a_photo_of_one_row_gives_a_crop() -> None:
     assert crops.upright(PHOTO[:1], np.array([80.0, 0.0]), np.array([1.0, 0.0]), 100, 16).pixels.shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("side", [40, 100])
+def test_a_region_cut_again_is_as_cut_for_the_first_time(side: float) -> None:
+    centre = np.array([70.0, 50.0])
+    region = crops.Region(PHOTO, centre, side, 16)
+    for degrees in (0, 90, 200, 0):
+        across = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+        again, first = region.upright(across), crops.upright(PHOTO, centre, across, side, 16)
+        assert np.array_equal(again.pixels, first.pixels)
+        assert np.array_equal(again.matrix, first.matrix)
