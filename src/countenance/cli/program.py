@@ -6,6 +6,7 @@ line itself is wrong, 130 when it was interrupted.
 
 from __future__ import annotations
 
+import resource
 from typing import Annotated
 
 import typer
@@ -51,7 +52,6 @@ app.command("import-rekognition")(migration.import_rekognition)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(fairness.app, name="fairness")
-app.add_typer(fairness.app, name="fairness")
 
 
 @app.callback()
@@ -65,6 +65,8 @@ def _common(
 
 def main() -> None:
     """What the `countenance` command runs."""
+    # A crash must not write photos, templates and secrets into a file.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         app()
     except CountenanceError as error:

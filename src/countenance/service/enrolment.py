@@ -86,8 +86,8 @@ class Enrolment:
     ) -> tuple[str, Listing[Face]]:
         """The collection's face model version and a page of its faces, in the order of their enrolment.
 
-        A face that lives through the listing is in exactly one page. Raises `ResourceNotFound` for the collection
-        and the user, `InvalidPaginationToken`.
+        A face that lives through the listing is in exactly one page. An unknown user has no faces. Raises
+        `ResourceNotFound` for the collection, `InvalidPaginationToken`.
         """
         with use(caller, Action.LIST_FACES, collection_id) as outcome:
             version = self._collections.get(collection_id).face_model_version

@@ -48,6 +48,8 @@ def test_an_empty_folder_becomes_a_server(shell: Shell) -> None:
     with urllib.request.urlopen(f"{operator['endpoint_url']}/healthz") as answer:
         assert answer.status == 200
     assert shell.client().list_collections()["CollectionIds"] == []
+    limits = Path(f"/proc/{server.pid}/limits").read_text().splitlines()
+    assert [line.split()[4] for line in limits if line.startswith("Max core file size")] == ["0"]
     server.send_signal(signal.SIGTERM)
     rest, log = server.communicate(timeout=HANG)
     assert server.returncode == 0
