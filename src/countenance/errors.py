@@ -12,6 +12,7 @@
     ├── InvalidPaginationToken
     ├── ServiceQuotaExceeded
     ├── AccessDenied
+    ├── Unaccountable
     └── Misconfigured
 
 A message is one sentence a person can act on; it never repeats an image, a template or a secret.
@@ -99,6 +100,12 @@ class AccessDenied(CountenanceError):
     """The caller may not do this."""
 
     code = "AccessDeniedException"
+
+
+class Unaccountable(CountenanceError):
+    """What is done cannot be recorded, so nothing is done."""
+
+    code = "InternalServerError"
 
 
 class Misconfigured(CountenanceError):
