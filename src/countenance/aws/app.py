@@ -117,6 +117,8 @@ class RekognitionEdge:
 
     def _credentials(self, claim: Claim) -> Credentials:
         """The secret that must have signed, and who is asking if it did."""
+        if claim.session_token is not None:
+            raise UnrecognizedClientException  # no sessions are given out yet
         credentials = self._application.access_keys.lookup(claim.access_key_id)
         if credentials is None:
             raise UnrecognizedClientException

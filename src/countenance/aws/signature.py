@@ -39,7 +39,7 @@ _HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a credential is for: the region of this server."""
+    """What a signature is for: the region of this server, and one service of it."""
 
     region: str
     service: str = SERVICE
@@ -60,6 +60,7 @@ class Claim:
     canonical_headers: bytes = field(repr=False)
     signed_headers: str
     declared_payload: str | None
+    session_token: str | None = field(repr=False)
 
     def verify(self, secret: str, body: bytes) -> None:
         """Raise `InvalidSignatureException` unless `secret` signed these headers and this body."""
@@ -96,8 +97,7 @@ def read_claim(headers: Sequence[tuple[bytes, bytes]], *, scope: Scope, now: dat
         raise MissingAuthenticationTokenException
     parameters = _parameters(authorization)
     access_key_id, day, region, service = _credential(parameters["Credential"])
-    if "x-amz-security-token" in fields or not _ACCESS_KEY_ID.fullmatch(access_key_id):
-        # This server gives out no session credentials: a request that carries a token was signed for another one.
+    if not _ACCESS_KEY_ID.fullmatch(access_key_id):
         raise UnrecognizedClientException
     signed_headers = _signed_headers(parameters["SignedHeaders"], fields)
     if not _SHA256.fullmatch(parameters["Signature"]):
@@ -113,6 +113,7 @@ def read_claim(headers: Sequence[tuple[bytes, bytes]], *, scope: Scope, now: dat
         canonical_headers=_canonical(headers, signed_headers),
         signed_headers=";".join(signed_headers),
         declared_payload=fields.get("x-amz-content-sha256"),
+        session_token=fields.get("x-amz-security-token"),
     )
 
 

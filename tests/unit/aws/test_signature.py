@@ -17,7 +17,6 @@ from countenance.aws.errors import (
     InvalidSignatureException,
     MissingAuthenticationTokenException,
     Refusal,
-    UnrecognizedClientException,
 )
 from countenance.aws.signature import TIMESTAMP, Claim, Scope, read_claim
 
@@ -69,9 +68,9 @@ def signed(
     return Sent({name.lower(): str(value) for name, value in request.headers.items()}, body)
 
 
-def claim(sent: Sent, now: datetime | None = None) -> Claim:
+def claim(sent: Sent, now: datetime | None = None, scope: Scope = Scope(REGION)) -> Claim:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in sent.headers.items()]
-    return read_claim(raw, scope=Scope(REGION), now=now or sent.signed_at, skew_seconds=SKEW)
+    return read_claim(raw, scope=scope, now=now or sent.signed_at, skew_seconds=SKEW)
 
 
 def verify(sent: Sent, secret: str = SECRET) -> None:
@@ -159,6 +158,13 @@ def test_another_service_is_refused() -> None:
         claim(signed(service="s3"))
 
 
+def test_what_is_signed_for_one_service_is_good_for_no_other() -> None:
+    sts = Scope(REGION, "sts")
+    claim(signed(service="sts"), scope=sts).verify(SECRET, BODY)
+    with pytest.raises(InvalidSignatureException, match=r"correct service: 'sts'"):
+        claim(signed(service="rekognition"), scope=sts)
+
+
 def test_a_scope_of_another_day_is_refused() -> None:
     sent = signed()
     today = sent.headers["x-amz-date"][:8]
@@ -166,9 +172,24 @@ def test_a_scope_of_another_day_is_refused() -> None:
         claim(sent.authorization(f"/{today}/", "/20010101/"))
 
 
-def test_a_session_token_is_refused_since_none_is_given_out() -> None:
-    with pytest.raises(UnrecognizedClientException):
-        claim(signed(token="a-token"))
+def test_a_session_token_is_told_and_shown_to_nobody_else() -> None:
+    sent = signed(token="a-token")
+    verify(sent)
+    assert claim(sent).session_token == "a-token"
+    assert "a-token" not in repr(claim(sent))
+    assert claim(signed()).session_token is None
+
+
+def test_a_session_token_must_be_signed() -> None:
+    with pytest.raises(InvalidSignatureException, match="must be signed: x-amz-security-token"):
+        claim(signed().having(x_amz_security_token="a-token"))
+    with pytest.raises(InvalidSignatureException, match="must be signed: x-amz-security-token"):
+        claim(signed(token="a-token").authorization(";x-amz-security-token", ""))
+
+
+def test_another_session_token_than_was_signed_is_refused() -> None:
+    with pytest.raises(InvalidSignatureException):
+        verify(signed(token="a-token").having(x_amz_security_token="b-token"))
 
 
 def test_a_request_without_authorization_is_refused() -> None:

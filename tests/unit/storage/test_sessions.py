@@ -18,7 +18,6 @@ from countenance.storage.sessions import (
     MAX_TOKEN_CHARACTERS,
     ExpiredSession,
     InvalidSession,
-    Session,
     begin,
     seal,
     unseal,
