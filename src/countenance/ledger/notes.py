@@ -110,6 +110,10 @@ class Verifier:
             raise InvalidKey(f"The verifier key of {name} does not match its hash.")
         return verifier
 
+    def as_cosigner(self) -> Verifier:
+        """The same key as one that cosigns: some witnesses publish theirs under the type of ordinary signatures."""
+        return Verifier(self.name, self.public_key, Algorithm.COSIGNATURE_V1)
+
     @property
     def key_id(self) -> bytes:
         """The first four bytes of the hash that tells this key from others of the same name."""
@@ -313,7 +317,8 @@ def _checked_text(text: str) -> str:
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(character.isspace() or character < " " for character in name)
+    # Spaces are Unicode's; surrogates cannot be written as UTF-8.
+    return bool(name) and not any(c == "+" or c < " " or c.isspace() or "\ud800" <= c <= "\udfff" for c in name)
 
 
 def _key_id(name: str, algorithm: Algorithm, public_key: bytes) -> bytes:
