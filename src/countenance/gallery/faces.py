@@ -18,6 +18,7 @@ from countenance.gallery.collections import MAX_FACES, Collection, find_collecti
 from countenance.gallery.pages import Page
 from countenance.storage import schema
 from countenance.storage.database import Database
+from countenance.storage.salts import destroy, face_subject
 from countenance.storage.templates import pack, unpack
 
 # The overlap from which two boxes on the same image are the same face; AWS's own re-indexing sample takes it too.
@@ -223,9 +224,16 @@ class Faces:
             deleted = [face_id for face_id in asked if face_id not in kept]
             keys = [rows[face_id].key for face_id in deleted]
             if keys:
-                connection.execute(delete(schema.faces).where(schema.faces.c.key.in_(keys)))
-                note_faces(connection, collection, keys, change_of_count=-len(keys))
+                erase_faces(connection, collection, keys)
         return Deletion(tuple(deleted), tuple(failed))
+
+
+def erase_faces(connection: Connection, collection: Collection, keys: Sequence[int]) -> None:
+    """Deletes faces that no user has, and what would open the ledger's commitments to them; tells followers."""
+    connection.execute(delete(schema.faces).where(schema.faces.c.key.in_(keys)))
+    connection.execute(delete(schema.limited_faces).where(schema.limited_faces.c.face_key.in_(keys)))
+    destroy(connection, map(face_subject, keys))
+    note_faces(connection, collection, keys, change_of_count=-len(keys))
 
 
 def select_faces() -> Select[Any]:

@@ -19,6 +19,7 @@ from countenance.gallery.pages import Page
 from countenance.gallery.tokens import forget_answers, once
 from countenance.storage import schema
 from countenance.storage.database import Database
+from countenance.storage.salts import destroy, user_subject
 from countenance.storage.templates import aggregate, unpack
 
 # Rekognition's limit of faces associated with one user.
@@ -114,6 +115,7 @@ class Users:
             user = _known(connection, collection, user_id)
             connection.execute(update(schema.faces).where(schema.faces.c.user_key == user.key).values(user_key=None))
             connection.execute(delete(schema.users).where(schema.users.c.key == user.key))
+            destroy(connection, [user_subject(user.key)])
             forget_answers(connection, collection.key)
             _note(connection, collection, user.key)
             _count(connection, collection, -1)

@@ -14,16 +14,18 @@ import secrets
 import stat
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Row, Select, insert, select, update
 
 from countenance.errors import Misconfigured, ResourceNotFound
 from countenance.storage import schema
 from countenance.storage.database import Database
+from countenance.storage.principals import Organization, Principal, select_principals, to_principal
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -36,6 +38,9 @@ SECRET_RANDOM_BYTES = 30
 # Every request looks its key up. An answer is used again for this long, so a revocation counts everywhere within it.
 LOOKUP_LIFETIME_SECONDS = 0.5
 LOOKUPS_KEPT = 1024
+
+# The organizations once more, as those on whose behalf keys are used.
+_BENEFICIARIES = schema.organizations.alias("beneficiaries")
 
 
 class SealingKey:
@@ -87,23 +92,26 @@ class SealingKey:
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """An access key without its secret. Times are UTC seconds since the epoch; `revoked_at` is None while it works."""
+    """An access key without its secret. Times are UTC seconds since the epoch; `revoked_at` is None while it works.
+
+    `purpose`, `authorization` (a uid) and `beneficiary` are what it is used for where a session says nothing else.
+    """
 
     access_key_id: str
-    principal: str
-    organization: str
+    principal: Principal
+    purpose: str
+    authorization: str | None
+    beneficiary: Organization | None
     created_at: float
     revoked_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who signs with an access key, and with which secret."""
+class SigningKey:
+    """A key, with the secret that signs."""
 
-    access_key_id: str
+    key: AccessKey
     secret: str = field(repr=False)
-    principal: str
-    organization: str
 
 
 class AccessKeys:
@@ -112,7 +120,7 @@ class AccessKeys:
     def __init__(self, database: Database, sealing_key: SealingKey) -> None:
         self._database = database
         self._sealing_key = sealing_key
-        self._lookups: dict[str, tuple[float, Credentials]] = {}
+        self._lookups: dict[str, tuple[float, SigningKey]] = {}
 
     def verify(self) -> None:
         """Raises Misconfigured when the sealing key is not the one this database's secrets were sealed with."""
@@ -121,28 +129,36 @@ class AccessKeys:
         if row is not None:
             self._sealing_key.unseal(row.sealed_secret, row.access_key_id)
 
-    def create(self, organization: str, principal: str) -> Credentials:
-        """A new key of a principal; principal and organization are entered when they are new.
-
-        This is the only time the secret is shown.
-        """
+    def create(
+        self,
+        principal: Principal,
+        *,
+        purpose: str,
+        authorization: str | None = None,
+        beneficiary: Organization | None = None,
+    ) -> SigningKey:
+        """A new key of a principal. This is the only time the secret is shown."""
         access_key_id = ID_PREFIX + base64.b32encode(os.urandom(ID_RANDOM_BYTES)).decode()
         secret = base64.b64encode(secrets.token_bytes(SECRET_RANDOM_BYTES)).decode()
+        now = time.time()
         with self._database.write() as connection:
             connection.execute(
                 insert(schema.access_keys).values(
                     access_key_id=access_key_id,
-                    principal_key=_principal_key(connection, organization, principal),
+                    principal_key=principal.key,
                     sealed_secret=self._sealing_key.seal(secret, access_key_id),
-                    created_at=time.time(),
+                    created_at=now,
+                    purpose=purpose,
+                    authorization=authorization,
+                    beneficiary_key=None if beneficiary is None else beneficiary.key,
                 )
             )
-        return Credentials(access_key_id, secret, principal, organization)
+        return SigningKey(AccessKey(access_key_id, principal, purpose, authorization, beneficiary, now, None), secret)
 
-    def lookup(self, access_key_id: str) -> Credentials | None:
+    def lookup(self, access_key_id: str) -> SigningKey | None:
         """Who signs with this key; None when it is unknown or revoked.
 
-        A revocation, in whichever process, is seen within half a second.
+        A revocation, and any other change to the key's principal, in whichever process, is seen within half a second.
         """
         now = time.monotonic()
         kept = self._lookups.get(access_key_id)
@@ -157,12 +173,11 @@ class AccessKeys:
         if row is None:
             self._lookups.pop(access_key_id, None)
             return None
-        secret = self._sealing_key.unseal(row.sealed_secret, access_key_id)
-        credentials = Credentials(access_key_id, secret, row.principal, row.organization)
+        signing = SigningKey(_to_access_key(row), self._sealing_key.unseal(row.sealed_secret, access_key_id))
         if len(self._lookups) >= LOOKUPS_KEPT:
             self._lookups.clear()
-        self._lookups[access_key_id] = (now + LOOKUP_LIFETIME_SECONDS, credentials)
-        return credentials
+        self._lookups[access_key_id] = (now + LOOKUP_LIFETIME_SECONDS, signing)
+        return signing
 
     def revoke(self, access_key_id: str) -> None:
         """Ends a key for good; one that is revoked stays so. Raises ResourceNotFound for an unknown one."""
@@ -204,45 +219,36 @@ def _make_key_file(path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _select_keys() -> Select[tuple[str, bytes, float, float | None, str, str]]:
-    keys, principals, organizations = schema.access_keys, schema.principals, schema.organizations
+def _select_keys() -> Select[Any]:
+    keys, beneficiaries = schema.access_keys, _BENEFICIARIES
     return (
-        select(
+        select_principals()
+        .join(keys, keys.c.principal_key == schema.principals.c.key)
+        .outerjoin(beneficiaries, keys.c.beneficiary_key == beneficiaries.c.key)
+        .add_columns(
             keys.c.access_key_id,
             keys.c.sealed_secret,
             keys.c.created_at,
             keys.c.revoked_at,
-            principals.c.name.label("principal"),
-            organizations.c.name.label("organization"),
+            keys.c.purpose,
+            keys.c.authorization,
+            *(column.label(f"beneficiary_{column.name}") for column in beneficiaries.c),
         )
-        .join_from(keys, principals, keys.c.principal_key == principals.c.key)
-        .join(organizations, principals.c.organization_key == organizations.c.key)
     )
 
 
-def _to_access_key(row: Row[tuple[str, bytes, float, float | None, str, str]]) -> AccessKey:
+def _to_access_key(row: Row[Any]) -> AccessKey:
+    beneficiary = None
+    if row.beneficiary_key is not None:
+        beneficiary = Organization(
+            **{field_.name: getattr(row, f"beneficiary_{field_.name}") for field_ in fields(Organization)}
+        )
     return AccessKey(
         access_key_id=row.access_key_id,
-        principal=row.principal,
-        organization=row.organization,
+        principal=to_principal(row),
+        purpose=row.purpose,
+        authorization=row.authorization,
+        beneficiary=beneficiary,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
     )
-
-
-def _principal_key(connection: Connection, organization: str, principal: str) -> int:
-    organizations, principals = schema.organizations, schema.principals
-    known = select(organizations.c.key).where(organizations.c.name == organization)
-    organization_key = connection.execute(known).scalar_one_or_none()
-    if organization_key is None:
-        entry = insert(organizations).values(name=organization).returning(organizations.c.key)
-        organization_key = connection.execute(entry).scalar_one()
-    key = connection.execute(
-        select(principals.c.key).where(
-            principals.c.organization_key == organization_key, principals.c.name == principal
-        )
-    ).scalar_one_or_none()
-    if key is None:
-        entered = insert(principals).values(organization_key=organization_key, name=principal)
-        key = connection.execute(entered.returning(principals.c.key)).scalar_one()
-    return int(key)

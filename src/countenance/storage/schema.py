@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -44,6 +45,11 @@ collections = Table(
     Column("created_at", Double, nullable=False),
     Column("face_count", Key, nullable=False, comment="Kept with every change: counting millions of rows is slow."),
     Column("user_count", Key, nullable=False),
+    Column("uid", String(34), nullable=False, comment="What the ledger knows it by."),
+    Column("sensitivity", String(32), nullable=False),
+    Column("purposes", Text, nullable=False, comment="Those it was made for, space-separated; empty: for any."),
+    Column("owner_key", ForeignKey("organizations.key"), comment="Null: made before there were owners."),
+    Index(None, "uid", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -117,6 +123,11 @@ organizations = Table(
     metadata,
     Column("key", Key, primary_key=True, autoincrement=True),
     Column("name", String(255), nullable=False, unique=True),
+    Column("uid", String(34), nullable=False, comment="What the ledger knows it by."),
+    Column("kind", String(32), nullable=False),
+    Column("jurisdiction", String(64), nullable=False, comment="ISO 3166, such as US-WA; empty: none declared."),
+    Column("suspended", Boolean, nullable=False),
+    Index(None, "uid", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -126,7 +137,12 @@ principals = Table(
     Column("key", Key, primary_key=True, autoincrement=True),
     Column("organization_key", ForeignKey("organizations.key"), nullable=False),
     Column("name", String(255), nullable=False),
+    Column("uid", String(34), nullable=False, comment="What the ledger knows them by."),
+    Column("roles", Text, nullable=False, comment="Roles they may assume, space-separated; the first is their own."),
+    Column("trained_until", Double, nullable=False),
+    Column("suspended", Boolean, nullable=False),
     UniqueConstraint("organization_key", "name"),
+    Index(None, "uid", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -138,4 +154,113 @@ access_keys = Table(
     Column("sealed_secret", LargeBinary, nullable=False, comment="AES-256-GCM: nonce || ciphertext."),
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
+    Column("purpose", String(32), nullable=False, comment="What it is used for where a session says nothing else."),
+    Column("authorization", String(34), comment="The uid of the authorization it is used under by default."),
+    Column("beneficiary_key", ForeignKey("organizations.key"), comment="On whose behalf; null: the holder itself."),
+)
+
+authorizations = Table(
+    "authorizations",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=True),
+    Column("uid", String(34), nullable=False, unique=True),
+    Column("basis", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("case_reference", String(255), nullable=False),
+    Column("offence", String(32)),
+    Column("targeted", Boolean, nullable=False),
+    Column("organization_key", ForeignKey("organizations.key"), nullable=False),
+    Column("requester_key", ForeignKey("principals.key"), nullable=False),
+    Column("beneficiary_key", ForeignKey("organizations.key"), nullable=False),
+    Column("collections", Text, nullable=False, comment="Their uids, space-separated; empty: any."),
+    Column("issued_at", Double, nullable=False),
+    Column("valid_from", Double, nullable=False),
+    Column("valid_until", Double, nullable=False),
+    Column("deadline", Double, comment="By when an emergency must be approved; null: no emergency."),
+    Column("overdue", Boolean, nullable=False, comment="The ledger says that the deadline passed."),
+    Column("approvals_needed", Integer, nullable=False),
+    Column("max_uses", Integer),
+    Column("uses", Integer, nullable=False),
+    Index(None, "requester_key"),
+    sqlite_autoincrement=True,
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("authorization_key", ForeignKey("authorizations.key"), primary_key=True),
+    Column("principal_key", ForeignKey("principals.key"), primary_key=True),
+    Column("approved", Boolean, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+limited_faces = Table(
+    "limited_faces",
+    metadata,
+    Column("face_key", Key, primary_key=True, autoincrement=False),
+    Column("authorization", String(34), index=True, comment="Erased when this is refused; null: under none."),
+    Column("due_at", Double, index=True, comment="Erased then; null: no such time."),
+)
+
+review_cases = Table(
+    "review_cases",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=True),
+    Column("uid", String(34), nullable=False, unique=True),
+    Column("use", String(34), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("required", Integer, nullable=False, comment="People who must confirm, each without seeing the others."),
+    Column("requester_key", ForeignKey("principals.key"), nullable=False),
+    Column("organization_key", ForeignKey("organizations.key"), nullable=False),
+    Column("authorization", String(34), index=True),
+    Column("opened_at", Double, nullable=False),
+    Column("due_at", Double, index=True, comment="Erased then; null: no such time."),
+    sqlite_autoincrement=True,
+)
+
+review_candidates = Table(
+    "review_candidates",
+    metadata,
+    Column("case_key", ForeignKey("review_cases.key"), primary_key=True),
+    Column("place", Integer, primary_key=True, comment="By descending Similarity, from 0."),
+    Column("similarity", Double, nullable=False),
+    Column("subject", Text, nullable=False, comment="The candidate as the answer would have named it, JSON."),
+)
+
+review_verdicts = Table(
+    "review_verdicts",
+    metadata,
+    Column("case_key", ForeignKey("review_cases.key"), primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("principal_key", ForeignKey("principals.key"), primary_key=True),
+    Column("confirmed", Boolean, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+salts = Table(
+    "salts",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=True),
+    Column("subject", String(160), nullable=False, unique=True),
+    Column("salt", LargeBinary, nullable=False, comment="Zeroed in place when destroyed: rows that go leave copies."),
+    sqlite_autoincrement=True,
+)
+
+policy_sets = Table(
+    "policy_sets",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=True),
+    Column("uid", String(34), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, unique=True, comment="Of those that came into force; the highest is."),
+    Column("content", Text, nullable=False, comment="Packs and moratoria, JSON."),
+    Column("sha256", String(64), nullable=False),
+    Column("changes", Text, nullable=False, comment="Sentences, one a line."),
+    Column("proposer_key", ForeignKey("principals.key")),
+    Column("approver_key", ForeignKey("principals.key")),
+    Column("proposed_at", Double, nullable=False),
+    Column("decided_at", Double),
+    sqlite_autoincrement=True,
 )

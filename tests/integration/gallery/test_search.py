@@ -395,6 +395,6 @@ def _insert(gallery: Gallery, vectors: NDArray[np.float32]) -> None:
 
 
 def test_a_collection_that_never_was_is_not_found(search: Search) -> None:
-    ghost = Collection(1, "ghost", VERSION, 0.0, 0, 0)
+    ghost = Collection(1, "ghost", VERSION, 0.0, 0, 0, "c-" + "0" * 32, "general", (), None)
     with pytest.raises(ResourceNotFound, match="ghost"):
         search.faces(ghost, _template(_people(1)[0]), 0.0, 1)
