@@ -1,4 +1,4 @@
-"""The Rekognition API over HTTP: `POST /` in AWS JSON 1.1, signed with Signature Version 4; `GET /healthz`."""
+"""The APIs of Rekognition and STS over HTTP: `POST /`, signed with Signature Version 4; `GET /healthz`."""
 
 from __future__ import annotations
 
@@ -16,33 +16,28 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from countenance.aws.absences import not_offered
 from countenance.aws.errors import (
-    CONTENT_TYPE,
+    ExpiredTokenException,
     MethodNotAllowed,
     NotFound,
     Refusal,
-    RequestEntityTooLargeException,
-    SerializationException,
-    UnknownOperationException,
     UnrecognizedClientException,
     error_response,
     failure_trace,
 )
 from countenance.aws.intake import Intake, discard
-from countenance.aws.model import operation_model, operation_names, target_prefix
-from countenance.aws.operations import OPERATIONS
-from countenance.aws.operations.calls import Call
+from countenance.aws.protocols import WireProtocol, media_type
+from countenance.aws.rekognition import Rekognition
 from countenance.aws.replays import UsedSignatures
-from countenance.aws.shaping import write_response
 from countenance.aws.signature import Claim, read_claim
 from countenance.aws.signature import Scope as CredentialScope
-from countenance.aws.validation import read_request
-from countenance.errors import CountenanceError, ImageTooLarge, Misconfigured
+from countenance.aws.sts.protocol import CONTENT_TYPE as FORM
+from countenance.aws.sts.protocol import SecurityTokenService
+from countenance.errors import CountenanceError, Misconfigured
 from countenance.service.application import Application
-from countenance.service.callers import Caller
+from countenance.service.callers import Credentials
 from countenance.settings import Settings
-from countenance.storage.keys import Credentials
+from countenance.storage.sessions import ExpiredSession, InvalidSession
 
 REQUEST_ID = "x-amzn-RequestId"
 # Where the ledger's entry of a use will be named; nothing is answered in it yet.
@@ -60,13 +55,13 @@ MAX_LOGGED = 64
 log = structlog.get_logger("countenance.aws")
 
 
-class RekognitionEdge:
+class Edge:
     """Takes a request from the wire to its use case and back. Decides nothing but who is asking."""
 
     def __init__(self, application: Application, settings: Settings) -> None:
         self._application = application
-        self._scope = CredentialScope(settings.region)
-        self._skew_seconds = settings.clock_skew_seconds
+        self._settings = settings
+        self._rekognition, self._sts = Rekognition(), SecurityTokenService()
         self._intake = Intake(settings)
         self._used_signatures = UsedSignatures(settings.clock_skew_seconds)
         # Photos are worked on by as many threads as there are workers; what is quick never waits behind them.
@@ -75,51 +70,52 @@ class RekognitionEdge:
 
     async def serve(self, request: Request) -> Response:
         """`POST /`."""
-        request_id = request.state.request_id
+        protocol: WireProtocol = self._sts if media_type(request) == FORM else self._rekognition
         try:
-            return await self._answer(request)
+            return await self._answer(request, protocol)
         except ClientDisconnect:
             return Response(status_code=499)  # for the books: nobody is there to read it
         except Exception as error:  # noqa: BLE001 -- the edge: whatever went wrong, the client gets a modelled answer
-            _record(error, request)
+            _record(error, request, protocol)
             await discard(request.stream())
-            return error_response(error, request_id)
+            return protocol.error_response(error, request.state.request_id)
 
     async def health(self, _: Request) -> Response:
         """`GET /healthz`: 200 once requests can be served, 503 while they cannot."""
         ready = await to_thread.run_sync(self._application.ready, limiter=self._light)
         return JSONResponse({"status": "ok" if ready else "unavailable"}, status_code=200 if ready else 503)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, protocol: WireProtocol) -> Response:
         arrived = datetime.now(UTC)
-        name = _operation_name(request)
-        operation = OPERATIONS.get(name)
-        claim = read_claim(request.headers.raw, scope=self._scope, now=arrived, skew_seconds=self._skew_seconds)
-        too_large = ImageTooLarge if operation is not None and operation.recognises else RequestEntityTooLargeException
-        expected_bytes = self._intake.expected_bytes(request, too_large)
+        undertaking = protocol.begin(request)
+        claim = read_claim(
+            request.headers.raw,
+            scope=CredentialScope(self._settings.region, protocol.service),
+            now=arrived,
+            skew_seconds=self._settings.clock_skew_seconds,
+        )
+        expected_bytes = self._intake.expected_bytes(request, undertaking.too_large, undertaking.max_bytes)
         credentials = await to_thread.run_sync(self._credentials, claim, limiter=self._light)
-        limiter = self._workers if operation is not None and operation.recognises else self._light
+        limiter = self._workers if undertaking.recognises else self._light
         with self._intake.room(expected_bytes):
-            body = await self._intake.read(request, expected_bytes, too_large)
+            body = await self._intake.read(request, expected_bytes, undertaking.too_large)
 
             def carry_out() -> bytes:
                 claim.verify(credentials.secret, body)
                 self._used_signatures.use(claim.signature, arrived)
-                if operation is None:
-                    raise not_offered(name)
-                model = operation_model(name)
-                caller = Caller(credentials.access_key_id, credentials.principal, credentials.organization)
-                call = Call(self._application, caller, read_request(body, model.input_shape))
-                return write_response(operation.handle(call), model)
+                return undertaking.carry_out(self._application, credentials.caller, body)
 
             content = await to_thread.run_sync(carry_out, limiter=limiter)
-        return Response(content, media_type=CONTENT_TYPE)
+        return Response(content, media_type=protocol.media_type)
 
     def _credentials(self, claim: Claim) -> Credentials:
         """The secret that must have signed, and who is asking if it did."""
-        if claim.session_token is not None:
-            raise UnrecognizedClientException  # no sessions are given out yet
-        credentials = self._application.access_keys.lookup(claim.access_key_id)
+        try:
+            credentials = self._application.authenticate(claim.access_key_id, claim.session_token)
+        except ExpiredSession as error:
+            raise ExpiredTokenException from error
+        except InvalidSession as error:
+            raise UnrecognizedClientException from error
         if credentials is None:
             raise UnrecognizedClientException
         return credentials
@@ -127,7 +123,7 @@ class RekognitionEdge:
 
 def create_app(application: Application, settings: Settings) -> Starlette:
     """The ASGI app that serves `application`, which stays the caller's to close."""
-    edge = RekognitionEdge(application, settings)
+    edge = Edge(application, settings)
     return Starlette(
         routes=[
             Route("/", edge.serve, methods=["POST"]),
@@ -173,27 +169,12 @@ class RequestIds:
             await self._app(scope, receive, send_with_id)
 
 
-def _operation_name(request: Request) -> str:
-    """The operation that the headers ask for, which Rekognition has.
-
-    Raises `UnknownOperationException` and `SerializationException` for a request in another protocol.
-    """
-    if request.url.query:
-        raise UnknownOperationException("This API takes no query string; presigned requests are not accepted.")
-    prefix, _, name = request.headers.get("x-amz-target", "").partition(".")
-    if prefix != target_prefix() or name not in operation_names():
-        raise UnknownOperationException
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != CONTENT_TYPE:
-        raise SerializationException(f"Content-Type must be {CONTENT_TYPE}.")
-    if "content-encoding" in request.headers:
-        raise SerializationException("A body with a Content-Encoding is not accepted.")
-    return name
-
-
-def _record(error: Exception, request: Request) -> None:
+def _record(error: Exception, request: Request, protocol: WireProtocol) -> None:
     """Log what went wrong. A refused use is in the log of uses too; here are also those that never became a use."""
     entry = log.bind(
-        operation=request.headers.get("x-amz-target", "")[:MAX_LOGGED], client=request.client and request.client.host
+        service=protocol.service,
+        operation=request.headers.get("x-amz-target", "")[:MAX_LOGGED],
+        client=request.client and request.client.host,
     )
     if isinstance(error, Refusal | CountenanceError) and not isinstance(error, Misconfigured):
         entry.info("refused", code=error.code)

@@ -1,4 +1,4 @@
-"""How errors are told on the wire: AWS JSON 1.1, with the class of the exception in `__type`.
+"""How errors are told on the wire: AWS JSON 1.1, with the class of the exception in `__type`; STS has its own way.
 
 Two kinds reach a client: `countenance.errors`, which carry the names of Rekognition's own model, and the refusals
 below, which every AWS service answers before an operation is reached and which no service model lists.
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from countenance.errors import CountenanceError, ImageTooLarge, InvalidImageFormat, Misconfigured
+from countenance.errors import CountenanceError, ImageTooLarge, InvalidImageFormat, Misconfigured, Unaccountable
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 
@@ -48,13 +48,13 @@ class UnknownOperationException(Refusal):
 
 
 class NotFound(UnknownOperationException):
-    """The Rekognition API is served at POST / and nowhere else."""
+    """The APIs of Rekognition and STS are served at POST / and nowhere else."""
 
     status = 404
 
 
 class MethodNotAllowed(UnknownOperationException):
-    """The Rekognition API is served at POST / and nowhere else."""
+    """The APIs of Rekognition and STS are served at POST / and nowhere else."""
 
     status = 405
 
@@ -82,6 +82,12 @@ class UnrecognizedClientException(Refusal):
     """The security token included in the request is invalid."""
 
     code = "UnrecognizedClientException"
+
+
+class ExpiredTokenException(Refusal):
+    """The security token included in the request is expired. Begin a new session with AssumeRole."""
+
+    code = "ExpiredTokenException"
 
 
 class RequestTimeoutException(Refusal):
@@ -115,7 +121,8 @@ def error_response(error: Exception, request_id: str) -> Response:
     if isinstance(error, Refusal):
         code, message, status = error.code, error.message, error.status
     elif isinstance(error, CountenanceError) and not isinstance(error, Misconfigured):
-        code, message, status = error.code, _as_documented(error), 400
+        status = 500 if isinstance(error, Unaccountable) else 400
+        code, message = error.code, _as_documented(error)
     else:
         code, message, status = INTERNAL_SERVER_ERROR, f"Internal server error. Request id: {request_id}", 500
     body = {"__type": code, "Message": message, "Code": code, "Logref": request_id}

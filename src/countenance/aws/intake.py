@@ -40,17 +40,19 @@ class Intake:
         self.max_bytes = PHOTOS_PER_REQUEST * photo_characters + SLACK_BYTES
         self._free_bytes = BODIES_HELD * self.max_bytes
 
-    def expected_bytes(self, request: Request, too_large: type[Exception]) -> int:
+    def expected_bytes(self, request: Request, too_large: type[Exception], max_bytes: int | None = None) -> int:
         """How long the body is, or may become where its length is not declared.
 
-        Raises `too_large` for more than `max_bytes`, `SerializationException` for what is no number.
+        Raises `too_large` for more than `max_bytes`, by default what any request may have, and
+        `SerializationException` for what is no number.
         """
+        most = self.max_bytes if max_bytes is None else max_bytes
         declared = request.headers.get("content-length")
         if declared is None:
-            return self.max_bytes
+            return most
         if not (declared.isascii() and declared.isdecimal()):
             raise SerializationException("Content-Length is not a number.")
-        if len(declared) > len(str(self.max_bytes)) or int(declared) > self.max_bytes:
+        if len(declared) > len(str(most)) or int(declared) > most:
             raise too_large
         return int(declared)
 

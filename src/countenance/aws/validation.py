@@ -52,8 +52,11 @@ def read_request(body: bytes, shape: StructureShape | None) -> Request:
     Raises `SerializationException` for what is no JSON object and `InvalidParameter` for one that violates `shape`.
     """
     document = parse(body)
-    if shape is None:
-        return {}
+    return {} if shape is None else validated(document, shape)
+
+
+def validated(document: Mapping[str, Any], shape: StructureShape) -> Request:
+    """The members of `document` that the model names, blobs decoded. Raises `InvalidParameter` for what violates it."""
     violations: list[Violation] = []
     request = _structure(document, shape, "", violations)
     if violations:

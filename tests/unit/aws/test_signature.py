@@ -21,6 +21,7 @@ from countenance.aws.errors import (
 from countenance.aws.signature import TIMESTAMP, Claim, Scope, read_claim
 
 REGION = "eu-west-1"
+REKOGNITION = Scope(REGION)
 KEY = "AKIAEXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 BODY = b'{"CollectionId":"missing-persons"}'
@@ -68,7 +69,7 @@ def signed(
     return Sent({name.lower(): str(value) for name, value in request.headers.items()}, body)
 
 
-def claim(sent: Sent, now: datetime | None = None, scope: Scope = Scope(REGION)) -> Claim:
+def claim(sent: Sent, now: datetime | None = None, scope: Scope = REKOGNITION) -> Claim:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in sent.headers.items()]
     return read_claim(raw, scope=scope, now=now or sent.signed_at, skew_seconds=SKEW)
 
@@ -101,7 +102,7 @@ def test_one_changed_byte_of_the_body_is_refused(body: bytes, data: st.DataObjec
 def test_no_header_is_too_strange_to_be_refused(headers: dict[str, str], authorization: str) -> None:
     raw = [(name.encode(), value.encode()) for name, value in {**headers, "authorization": authorization}.items()]
     with pytest.raises(Refusal):
-        read_claim(raw, scope=Scope(REGION), now=datetime.now(UTC), skew_seconds=SKEW)
+        read_claim(raw, scope=REKOGNITION, now=datetime.now(UTC), skew_seconds=SKEW)
 
 
 def test_the_wrong_secret_is_refused() -> None:
@@ -238,7 +239,7 @@ def test_a_header_given_twice_is_refused() -> None:
     raw = [(name.encode(), value.encode()) for name, value in sent.headers.items()]
     twice = [*raw, (b"x-amz-target", b"RekognitionService.DeleteCollection")]
     with pytest.raises(IncompleteSignatureException, match="more than once"):
-        read_claim(twice, scope=Scope(REGION), now=sent.signed_at, skew_seconds=SKEW)
+        read_claim(twice, scope=REKOGNITION, now=sent.signed_at, skew_seconds=SKEW)
 
 
 @pytest.mark.parametrize("date", ["20150830", "20150830T123600", "2015-08-30T12:36:00Z", "20151330T123600Z", "x"])
