@@ -1,11 +1,15 @@
 """The database: SQLite in one file, or PostgreSQL by URL, behind consistent reads and writers that take turns.
 
-Trust: whoever can read the database has the templates, but no access key's secret and no image. Whoever can write it
-can enrol, rename or remove faces; they cannot sign requests as somebody else without the sealing key.
+There are two sets of tables, the gallery's and the ledger's. Each is a `Database` of its own: on SQLite in a file of
+its own, on PostgreSQL beside the other, so that writers of the one never wait for writers of the other.
+Trust: whoever can read the gallery's has the templates, but no access key's secret and no image. Whoever can write it
+can enrol, rename or remove faces; they cannot sign requests as somebody else without the sealing key. What somebody
+can do who writes the ledger's is said in `ledger.log`.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sqlite3
 import stat
@@ -26,9 +30,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from countenance.errors import Misconfigured
 from countenance.storage import schema
+from countenance.storage.tables import Tables
 from countenance.storage.templates import SQLITE_PAGE_BYTES
-
-MIGRATIONS = Path(__file__).parent / "migrations"
 
 # How long a writer waits for its turn before the request fails. Requests write for milliseconds; an import of a
 # million faces holds the turn for about a minute.
@@ -42,12 +45,18 @@ ERASURE_RETRY_SECONDS = 0.25
 POOL_SIZE = 16
 POOL_OVERFLOW = 48
 
-# The advisory lock that PostgreSQL writers take turns by: "count" in ASCII.
-WRITERS_LOCK = 0x636F756E74
+GALLERY = Tables(
+    metadata=schema.metadata,
+    migrations=Path(__file__).parent / "migrations",
+    version_table="alembic_version",
+    writers_lock=0x636F756E74,  # "count" in ASCII
+    erasable=("faces", "users"),
+    sqlite_page_bytes=SQLITE_PAGE_BYTES,
+)
 
 
 class Database:
-    """Where everything is kept that must survive a restart. Safe to share between threads; not across fork().
+    """Where a set of tables is kept that must survive a restart. Safe to share between threads; not across fork().
 
     Writers take turns, in one process and across all: SQLite by BEGIN IMMEDIATE, PostgreSQL by an advisory lock that
     is held until commit. So the order of `changes.seq` is the order of commits, and a follower that has read seq n
@@ -64,19 +73,20 @@ class Database:
     bounded there. Neither database can speak for what a disk keeps of overwritten blocks.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tables: Tables = GALLERY) -> None:
         """Opens no connection yet, except that SQLite's file is created, readable by its owner only.
 
         `url` is `sqlite:////absolute/path` or `postgresql://user@host/name`. Raises Misconfigured for anything else.
         """
         parsed = _parse(url)
+        self._tables = tables
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._path = _sqlite_file(parsed) if self.is_sqlite else None
         self._turn = threading.Lock()
         self._erasing = threading.Lock()
         self._retry: threading.Timer | None = None
         self._closed = False
-        self._engine = _engine(parsed)
+        self._engine = _engine(parsed, tables)
         if self.is_sqlite:
             self._reader = self._engine.execution_options(countenance_begin="BEGIN")
             self._writer = self._engine.execution_options(countenance_begin="BEGIN IMMEDIATE")
@@ -100,7 +110,7 @@ class Database:
         try:
             with self._one_at_a_time(), self._writer.begin() as connection:
                 if not self.is_sqlite:
-                    connection.execute(select(func.pg_advisory_xact_lock(WRITERS_LOCK)))
+                    connection.execute(select(func.pg_advisory_xact_lock(self._tables.writers_lock)))
                 yield connection
         finally:
             if erases:
@@ -117,15 +127,16 @@ class Database:
         except DBAPIError as error:
             raise Misconfigured(f"The database cannot be opened: {str(error.orig).strip()}") from error
         configuration = Config()
-        configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        configuration.set_main_option("script_location", str(self._tables.migrations).replace("%", "%%"))
         configuration.set_main_option("path_separator", "os")
         scripts = ScriptDirectory.from_config(configuration)
         with self.write() as connection:
             if self.is_sqlite:
-                _check_pages(connection)
-            revision = MigrationContext.configure(connection).get_current_revision()
+                _check_pages(connection, self._tables.sqlite_page_bytes)
+            history = {"version_table": self._tables.version_table}
+            revision = MigrationContext.configure(connection, opts=history).get_current_revision()
             if revision is None:
-                taken = sorted(set(inspect(connection).get_table_names()) & set(schema.metadata.tables))
+                taken = sorted(set(inspect(connection).get_table_names()) & set(self._tables.metadata.tables))
                 if taken:
                     raise Misconfigured(
                         f"The database already holds tables named {', '.join(taken)} that are not Countenance's: "
@@ -168,7 +179,7 @@ class Database:
     def _erase(self) -> None:
         if not self.is_sqlite:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.execute(text("VACUUM (SKIP_LOCKED) faces, users"))
+                connection.execute(text(f"VACUUM (SKIP_LOCKED) {', '.join(self._tables.erasable)}"))
         elif not self._empty_log(patience=ERASURE_PATIENCE_SECONDS):
             self._erase_later()
 
@@ -217,7 +228,7 @@ def _sqlite_file(url: URL) -> Path:
     return path
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, tables: Tables) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
             url,
@@ -226,7 +237,7 @@ def _engine(url: URL) -> Engine:
             hide_parameters=True,  # an error's message must not carry templates and names into a log
             connect_args={"timeout": TURN_TIMEOUT_SECONDS, "check_same_thread": False},
         )
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", functools.partial(_prepare_sqlite, page_bytes=tables.sqlite_page_bytes))
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return create_engine(
@@ -239,9 +250,9 @@ def _engine(url: URL) -> Engine:
     )
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object, *, page_bytes: int) -> None:
     connection.isolation_level = None  # transactions begin where _begin_sqlite says, not where the driver guesses
-    connection.execute(f"PRAGMA page_size={SQLITE_PAGE_BYTES}")  # of a new file only
+    connection.execute(f"PRAGMA page_size={page_bytes}")  # of a new file only
     _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")  # a commit that was answered survives a power cut
     connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten with zeros
@@ -265,12 +276,12 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
         return
 
 
-def _check_pages(connection: Connection) -> None:
+def _check_pages(connection: Connection, largest: int) -> None:
     page_bytes = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
-    if page_bytes > SQLITE_PAGE_BYTES:
+    if page_bytes > largest:
         raise Misconfigured(
-            f"The database has pages of {page_bytes} bytes, in which deleted templates may leave traces: run "
-            f"PRAGMA journal_mode=DELETE; PRAGMA page_size={SQLITE_PAGE_BYTES}; VACUUM; on it with the sqlite3 tool."
+            f"The database has pages of {page_bytes} bytes, in which what is deleted may leave traces: run "
+            f"PRAGMA journal_mode=DELETE; PRAGMA page_size={largest}; VACUUM; on it with the sqlite3 tool."
         )
 
 
