@@ -40,8 +40,11 @@ from countenance.settings import Settings
 from countenance.storage.sessions import ExpiredSession, InvalidSession
 
 REQUEST_ID = "x-amzn-RequestId"
-# Where the ledger's entry of a use will be named; nothing is answered in it yet.
+# The ledger's entry of what was answered, the case of the review that matches are withheld for, and the Similarity
+# that was applied where a threshold had to be raised.
 RECEIPT = "x-countenance-receipt"
+REVIEW = "x-countenance-review"
+THRESHOLD = "x-countenance-threshold"
 
 # Calls carried out at once that work on no photo: they wait for the database, not for the processor.
 LIGHT_CALLS = 32
@@ -138,7 +141,7 @@ def create_app(application: Application, settings: Settings) -> Starlette:
                 allow_origins=["*"],
                 allow_methods=["POST"],
                 allow_headers=["*"],
-                expose_headers=[REQUEST_ID, "x-amzn-ErrorType", RECEIPT],
+                expose_headers=[REQUEST_ID, "x-amzn-ErrorType", RECEIPT, REVIEW, THRESHOLD],
                 max_age=PREFLIGHT_SECONDS,
             ),
         ],
