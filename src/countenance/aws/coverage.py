@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from botocore.model import StructureShape
@@ -16,6 +16,7 @@ from botocore.model import StructureShape
 from countenance.aws.absences import ABSENT
 from countenance.aws.model import service_model
 from countenance.aws.operations import OPERATIONS
+from countenance.aws.sts import operations as sts
 from countenance.settings import InferredAttribute
 from countenance.vision.description import UNAVAILABLE
 
@@ -30,6 +31,14 @@ Every request is held against Amazon's own service model (required members, type
 enumerations), and every answer is tested against it. What is not offered answers `AccessDeniedException`, an exception
 that each of these operations models, with the reason below: never a 500.
 """
+
+SESSIONS = """
+## Operations of AWS STS: {works} of {total} work
+
+By AssumeRole any AWS SDK says what its calls are for: docs/purpose-over-aws.md.
+
+| Operation | Here |
+|---|---|"""
 
 DETAILS = """
 ## What is said of a face
@@ -48,13 +57,15 @@ def coverage() -> str:
     """The text of COVERAGE.md."""
     total = len(OPERATIONS) + len(ABSENT)
     heading = f"## Operations: {len(OPERATIONS)} of {total} work\n"
-    operations = ["| Operation | Here |", "|---|---|", *_operations()]
-    return "\n".join([HEAD, heading, *operations, DETAILS, *_members(), ""])
+    operations = ["| Operation | Here |", "|---|---|", *_operations(OPERATIONS, ABSENT)]
+    sessions = SESSIONS.format(works=len(sts.OPERATIONS), total=len(sts.OPERATIONS) + len(sts.ABSENT))
+    session_operations = _operations(sts.OPERATIONS, sts.ABSENT)
+    return "\n".join([HEAD, heading, *operations, sessions, *session_operations, DETAILS, *_members(), ""])
 
 
-def _operations() -> Iterator[str]:
-    yield from (f"| {name} | works |" for name in sorted(OPERATIONS))
-    yield from (f"| {name} | no: {reason} |" for name, reason in sorted(ABSENT.items()))
+def _operations(works: Iterable[str], absent: Mapping[str, str]) -> Iterator[str]:
+    yield from (f"| {name} | works |" for name in sorted(works))
+    yield from (f"| {name} | no: {reason} |" for name, reason in sorted(absent.items()))
 
 
 def _members() -> Iterator[str]:

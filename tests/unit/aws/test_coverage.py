@@ -8,6 +8,7 @@ import pytest
 
 from countenance.aws.coverage import FILE, coverage, main
 from countenance.aws.model import operation_names, service_model
+from countenance.aws.sts.model import operation_names as sts_operation_names
 from countenance.vision.description import UNAVAILABLE
 
 
@@ -16,6 +17,13 @@ def test_every_operation_is_listed_once() -> None:
     assert all(text.count(f"\n| {operation} |") == 1 for operation in operation_names())
     assert "| SearchFacesByImage | works |" in text
     assert "| RecognizeCelebrities | no: " in text
+
+
+def test_every_operation_of_sts_is_listed_once() -> None:
+    text = coverage()
+    assert all(text.count(f"\n| {operation} |") == 1 for operation in sts_operation_names())
+    assert "| AssumeRole | works |" in text
+    assert "| GetSessionToken | no: sessions are begun with AssumeRole" in text
 
 
 def test_every_member_of_a_face_is_listed_with_what_becomes_of_it() -> None:
