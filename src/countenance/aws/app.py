@@ -36,6 +36,7 @@ from countenance.aws.sts.protocol import SecurityTokenService
 from countenance.errors import CountenanceError, Misconfigured
 from countenance.service.application import Application
 from countenance.service.callers import Credentials
+from countenance.service.uses import Answer, released
 from countenance.settings import Settings
 from countenance.storage.sessions import ExpiredSession, InvalidSession
 
@@ -81,7 +82,9 @@ class Edge:
         except Exception as error:  # noqa: BLE001 -- the edge: whatever went wrong, the client gets a modelled answer
             _record(error, request, protocol)
             await discard(request.stream())
-            return protocol.error_response(error, request.state.request_id)
+            response = protocol.error_response(error, request.state.request_id)
+            response.headers.update(_beside(request))
+            return response
 
     async def health(self, _: Request) -> Response:
         """`GET /healthz`: 200 once requests can be served, 503 while they cannot."""
@@ -106,10 +109,12 @@ class Edge:
             def carry_out() -> bytes:
                 claim.verify(credentials.secret, body)
                 self._used_signatures.use(claim.signature, arrived)
-                return undertaking.carry_out(self._application, credentials.caller, body)
+                with released() as answer:
+                    request.state.answer = answer
+                    return undertaking.carry_out(self._application, credentials.caller, body)
 
             content = await to_thread.run_sync(carry_out, limiter=limiter)
-        return Response(content, media_type=protocol.media_type)
+        return Response(content, media_type=protocol.media_type, headers=_beside(request))
 
     def _credentials(self, claim: Claim) -> Credentials:
         """The secret that must have signed, and who is asking if it did."""
@@ -170,6 +175,19 @@ class RequestIds:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, receive, send_with_id)
+
+
+def _beside(request: Request) -> dict[str, str]:
+    """The headers that an answer carries beside itself, a denial too; none where no use was begun."""
+    answer: Answer = getattr(request.state, "answer", Answer())
+    headers = {}
+    if answer.receipt is not None:
+        headers[RECEIPT] = str(answer.receipt)
+    if answer.review is not None:
+        headers[REVIEW] = answer.review
+    if answer.threshold is not None:
+        headers[THRESHOLD] = f"{answer.threshold:g}"
+    return headers
 
 
 def _record(error: Exception, request: Request, protocol: WireProtocol) -> None:
