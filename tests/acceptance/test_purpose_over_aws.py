@@ -96,7 +96,7 @@ def test_the_command_line_knows_who_it_is_in_each_profile(desk: Desk) -> None:
     (commands,) = blocks("sh")
     key, role, session = commands.strip().splitlines()
     identity = json.loads(desk.program("sh", "-c", key))
-    assert identity["Arn"] == "arn:aws:iam::000000000000:user/found-children/Ada"
+    assert identity["Arn"] == "arn:aws:iam::000000000000:user/found-children/ada"
     identity = json.loads(desk.program("sh", "-c", role))
     assert identity["Arn"] == IN_ROLE
     assert "CollectionIds" in json.loads(desk.program("sh", "-c", session))

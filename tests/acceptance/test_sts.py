@@ -217,6 +217,11 @@ class TestRefusals:
         assert (status, code) == (403, "AccessDenied")
         assert "is not offered by this server: " in said
 
+    def test_a_session_begins_no_other_session(self, clients: Clients, session: Key) -> None:
+        status, code, said = refused(clients.sts(session).assume_role, RoleArn=ROLE, RoleSessionName="chain")
+        assert (status, code) == (403, "AccessDenied")
+        assert said == "A session begins no other session: sign AssumeRole with the access key."
+
     def test_another_secret_is_refused(self, clients: Clients) -> None:
         wrong = replace(clients.operator, secret="another")
         assert refused(clients.sts(wrong).get_caller_identity)[:2] == (403, "SignatureDoesNotMatch")

@@ -35,7 +35,7 @@ from countenance.aws.sts.protocol import CONTENT_TYPE as FORM
 from countenance.aws.sts.protocol import SecurityTokenService
 from countenance.errors import CountenanceError, Misconfigured
 from countenance.service.application import Application
-from countenance.service.callers import Credentials
+from countenance.service.sessions import Signer
 from countenance.service.uses import Answer, released
 from countenance.settings import Settings
 from countenance.storage.sessions import ExpiredSession, InvalidSession
@@ -101,32 +101,32 @@ class Edge:
             skew_seconds=self._settings.clock_skew_seconds,
         )
         expected_bytes = self._intake.expected_bytes(request, undertaking.too_large, undertaking.max_bytes)
-        credentials = await to_thread.run_sync(self._credentials, claim, limiter=self._light)
+        signer = await to_thread.run_sync(self._signer, claim, limiter=self._light)
         limiter = self._workers if undertaking.recognises else self._light
         with self._intake.room(expected_bytes):
             body = await self._intake.read(request, expected_bytes, undertaking.too_large)
 
             def carry_out() -> bytes:
-                claim.verify(credentials.secret, body)
+                claim.verify(signer.secret, body)
                 self._used_signatures.use(claim.signature, arrived)
                 with released() as answer:
                     request.state.answer = answer
-                    return undertaking.carry_out(self._application, credentials.caller, body)
+                    return undertaking.carry_out(self._application, signer.caller, body)
 
             content = await to_thread.run_sync(carry_out, limiter=limiter)
         return Response(content, media_type=protocol.media_type, headers=_beside(request))
 
-    def _credentials(self, claim: Claim) -> Credentials:
-        """The secret that must have signed, and who is asking if it did."""
+    def _signer(self, claim: Claim) -> Signer:
+        """Who must have signed, and with which secret."""
         try:
-            credentials = self._application.authenticate(claim.access_key_id, claim.session_token)
+            signer = self._application.authenticate(claim.access_key_id, claim.session_token)
         except ExpiredSession as error:
             raise ExpiredTokenException from error
         except InvalidSession as error:
             raise UnrecognizedClientException from error
-        if credentials is None:
+        if signer is None:
             raise UnrecognizedClientException
-        return credentials
+        return signer
 
 
 def create_app(application: Application, settings: Settings) -> Starlette:
