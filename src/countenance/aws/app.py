@@ -119,7 +119,7 @@ class Edge:
     def _signer(self, claim: Claim) -> Signer:
         """Who must have signed, and with which secret."""
         try:
-            signer = self._application.authenticate(claim.access_key_id, claim.session_token)
+            signer = self._application.sessions.authenticate(claim.access_key_id, claim.session_token)
         except ExpiredSession as error:
             raise ExpiredTokenException from error
         except InvalidSession as error:
