@@ -6,14 +6,23 @@ witnesses watch over, whose cosignatures stand on the same note.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from countenance.errors import CountenanceError
 from countenance.ledger.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
-from countenance.ledger.notes import InvalidNote, LogKey, Note, Signature, Verifier, decoded_base64, opened, parse
+from countenance.ledger.notes import (
+    InvalidNote,
+    LogKey,
+    Note,
+    Signature,
+    Verifier,
+    decoded_base64,
+    encoded_base64,
+    opened,
+    parse,
+)
 
 # ASCII decimal without leading zeros, for numbers of up to 63 bits.
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
@@ -37,7 +46,7 @@ class Checkpoint:
     @property
     def text(self) -> str:
         """What is signed."""
-        lines = (self.origin, str(self.size), base64.b64encode(self.root).decode(), *self.extensions)
+        lines = (self.origin, str(self.size), encoded_base64(self.root), *self.extensions)
         return "".join(f"{line}\n" for line in lines)
 
 

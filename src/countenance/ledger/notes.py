@@ -69,7 +69,7 @@ class Signature:
 
     def line(self) -> str:
         """The line as it stands in the note, with its newline."""
-        return f"{_SIGNATURE_PREFIX}{self.name} {base64.b64encode(self.key_id + self.content).decode()}\n"
+        return f"{_SIGNATURE_PREFIX}{self.name} {encoded_base64(self.key_id + self.content)}\n"
 
     @property
     def time(self) -> int:
@@ -297,13 +297,18 @@ def opened(note: Note | bytes | str, verifiers: Iterable[Verifier]) -> Opened:
     return Opened(note.text, tuple(verified.values()), tuple(unknown))
 
 
+def encoded_base64(content: bytes) -> str:
+    """Bytes in standard base64."""
+    return base64.b64encode(content).decode()
+
+
 def decoded_base64(text: str) -> bytes | None:
     """The bytes of standard base64 in the one form that encoding them gives; None for anything else."""
     try:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return content if base64.b64encode(content).decode() == text else None
+    return content if encoded_base64(content) == text else None
 
 
 def _cosigned(text: str, time: int) -> str:
@@ -326,7 +331,7 @@ def _key_id(name: str, algorithm: Algorithm, public_key: bytes) -> bytes:
 
 
 def _key_text(name: str, key_id: bytes, algorithm: Algorithm, key: bytes) -> str:
-    return f"{name}+{key_id.hex()}+{base64.b64encode(bytes([algorithm]) + key).decode()}"
+    return f"{name}+{key_id.hex()}+{encoded_base64(bytes([algorithm]) + key)}"
 
 
 def _parsed_key(text: str, noun: str) -> tuple[str, Algorithm, bytes]:

@@ -13,7 +13,6 @@ entry that was altered is not the one that was logged.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -28,7 +27,7 @@ from countenance.ledger.merkle import (
     leaf_hash,
     verify_inclusion,
 )
-from countenance.ledger.notes import MAX_NOTE_BYTES, Verifier, decoded_base64, parse
+from countenance.ledger.notes import MAX_NOTE_BYTES, Verifier, decoded_base64, encoded_base64, parse
 
 HEADER = "c2sp.org/tlog-proof@v1"
 SUFFIX = ".tlog-proof"
@@ -56,9 +55,9 @@ class Receipt:
         """The receipt as it is handed over."""
         lines = [HEADER]
         if self.extra is not None:
-            lines.append(f"extra {base64.b64encode(self.extra).decode()}")
+            lines.append(f"extra {encoded_base64(self.extra)}")
         lines.append(f"index {self.index}")
-        lines.extend(base64.b64encode(part).decode() for part in self.proof)
+        lines.extend(encoded_base64(part) for part in self.proof)
         return "\n".join(lines) + "\n\n" + self.checkpoint
 
 

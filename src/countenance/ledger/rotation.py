@@ -35,6 +35,12 @@ class Succession:
         self._keys: list[Verifier] = []
         self.handovers = 0
 
+    def copy(self) -> Succession:
+        """Another one that has followed the same entries."""
+        twin = Succession(self._trusted)
+        twin._keys, twin.handovers = list(self._keys), self.handovers
+        return twin
+
     def follow(self, entry: KeyChange) -> None:
         """Takes account of an entry. Raises InvalidHandover when it is one of the log's key and not valid."""
         if entry.subject != "log_key":
