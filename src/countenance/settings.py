@@ -82,6 +82,21 @@ class Settings(BaseSettings):
         None, description="File of the key that seals access-key secrets; in the data folder when absent."
     )
 
+    ledger_folder: Path | None = Field(
+        None, description="Folder of the published ledger, for any web server; in the data folder when absent."
+    )
+    ledger_key: Path | None = Field(
+        None, description="File of the key that signs the ledger; in the data folder when absent."
+    )
+    ledger_origin: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._~/-]{1,200}$",
+        description="Name of a new ledger: where it is published, such as faces.example.org/ledger.",
+    )
+    ledger_witnesses: frozenset[str] = Field(
+        frozenset(), description="Witnesses asked to cosign, each as URL#VKEY; policies may require some."
+    )
+
     model_store: Path = Field(default_factory=default_model_store, description="Folder of installed model files.")
     models: Path | None = Field(None, description="Folder of an operator's own model cards and files.")
     recognizer: str = Field("sface", description="Name of the recognizer card that new collections are bound to.")
@@ -158,6 +173,21 @@ class Settings(BaseSettings):
     def effective_database_url(self) -> str:
         """The SQLAlchemy URL in use."""
         return self.database_url or f"sqlite:///{self.data / 'countenance.sqlite'}"
+
+    @property
+    def effective_ledger_database_url(self) -> str:
+        """The SQLAlchemy URL of the ledger's tables: in the same PostgreSQL database, or a SQLite file of their own."""
+        return self.database_url or f"sqlite:///{self.data / 'ledger.sqlite'}"
+
+    @property
+    def effective_ledger_folder(self) -> Path:
+        """The folder that is published."""
+        return self.ledger_folder or self.data / "ledger"
+
+    @property
+    def effective_ledger_key(self) -> Path:
+        """The file of the log's key in use."""
+        return self.ledger_key or self.data / "ledger.key"
 
     @property
     def effective_secrets_key(self) -> Path:

@@ -11,7 +11,6 @@ from countenance.cli.configuration import opened, with_settings
 from countenance.cli.identifiers import valid
 from countenance.cli.listings import every
 from countenance.cli.output import AsJson, print_json, print_table, say
-from countenance.service.keys import local_caller
 from countenance.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def create(
 ) -> None:
     """Create an empty collection, bound for good to the recognizer in the settings."""
     with opened(settings, creates=True) as application:
-        created = application.collections.create(local_caller(), collection, dict(tags or []))
+        created = application.collections.create(application.locals.caller(), collection, dict(tags or []))
     if as_json:
         print_json(_structure(created))
     else:
@@ -68,7 +67,7 @@ def create(
 def list_(settings: Settings, as_json: AsJson = False) -> None:
     """List all collections."""
     with opened(settings) as application:
-        found = list(every(lambda token: application.collections.list(local_caller(), token=token)))
+        found = list(every(lambda token: application.collections.list(application.locals.caller(), token=token)))
     if as_json:
         print_json({"Collections": [_structure(collection) for collection in found]})
     else:
@@ -86,8 +85,8 @@ def list_(settings: Settings, as_json: AsJson = False) -> None:
 def describe(settings: Settings, collection: CollectionArgument, as_json: AsJson = False) -> None:
     """Say how many faces and users a collection has, which face model made it, and its tags."""
     with opened(settings) as application:
-        described = application.collections.describe(local_caller(), collection)
-        tags = dict(application.collections.tags(local_caller(), collection))
+        described = application.collections.describe(application.locals.caller(), collection)
+        tags = dict(application.collections.tags(application.locals.caller(), collection))
     if as_json:
         print_json({**_structure(described), "Tags": tags})
     else:
@@ -112,10 +111,10 @@ def delete(
 ) -> None:
     """Erase a collection with its faces, users and tags. There is no way back but an export."""
     with opened(settings) as application:
-        described = application.collections.describe(local_caller(), collection)
+        described = application.collections.describe(application.locals.caller(), collection)
         if not yes:
             typer.confirm(f"Erase {collection} with its {described.face_count} faces?", abort=True, err=True)
-        application.collections.delete(local_caller(), collection)
+        application.collections.delete(application.locals.caller(), collection)
     if as_json:
         print_json({"CollectionId": collection, "DeletedFaceCount": described.face_count})
     else:
@@ -127,7 +126,7 @@ def delete(
 def tag_(settings: Settings, collection: CollectionArgument, tags: TagArguments, as_json: AsJson = False) -> None:
     """Add tags, or overwrite those of the same key."""
     with opened(settings) as application:
-        application.collections.tag(local_caller(), collection, dict(tags))
+        application.collections.tag(application.locals.caller(), collection, dict(tags))
         _print_tags(application, collection, as_json=as_json)
 
 
@@ -143,12 +142,12 @@ def untag(
 ) -> None:
     """Remove tags; keys that are not there are ignored."""
     with opened(settings) as application:
-        application.collections.untag(local_caller(), collection, tag_keys)
+        application.collections.untag(application.locals.caller(), collection, tag_keys)
         _print_tags(application, collection, as_json=as_json)
 
 
 def _print_tags(application: Application, collection: str, *, as_json: bool) -> None:
-    tags = dict(application.collections.tags(local_caller(), collection))
+    tags = dict(application.collections.tags(application.locals.caller(), collection))
     if as_json:
         print_json({"Tags": tags})
     else:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from countenance.aws.faces import bounding_box, compared_face
+from countenance.cli.acting import Acting, acting
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.output import AsJson, box_of, print_json, print_table
 from countenance.cli.photographs import PhotoFile, for_files, read_photo
 from countenance.cli.search import Threshold
-from countenance.service.keys import local_caller
 from countenance.service.recognition import DEFAULT_THRESHOLD
 from countenance.settings import Settings
 
 
 @with_settings("data")
+@acting
 def compare(
     settings: Settings,
     source: PhotoFile,
     target: PhotoFile,
+    *,
+    acting: Acting,
     threshold: Threshold = DEFAULT_THRESHOLD,
     as_json: AsJson = False,
 ) -> None:
@@ -24,7 +27,7 @@ def compare(
     settings = for_files(settings)
     photos = read_photo(source, settings), read_photo(target, settings)
     with opened(settings, creates=True) as application:
-        comparison = application.recognition.compare_faces(local_caller(), *photos, threshold=threshold)
+        comparison = application.recognition.compare_faces(acting.caller(application), *photos, threshold=threshold)
     if as_json:
         print_json(
             {

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countenance.aws.faces import face_detail
+from countenance.cli.acting import Acting, acting
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.drawing import Mark, draw
 from countenance.cli.output import AsJson, box_of, notice, print_json, print_table, say
 from countenance.cli.photographs import PhotoFile, for_files, read_photo
 from countenance.errors import InvalidParameter
-from countenance.service.keys import local_caller
 from countenance.settings import Settings
 from countenance.vision.details import Attribute
 
@@ -37,9 +37,12 @@ def _drawing(path: Path | None) -> Path | None:
 
 
 @with_settings("data")
+@acting
 def detect(
     settings: Settings,
     photo: PhotoFile,
+    *,
+    acting: Acting,
     attributes: Annotated[
         object, typer.Option(metavar="A,B,...", parser=_attributes, help="DEFAULT, ALL, or names of attributes.")
     ] = "DEFAULT",
@@ -58,7 +61,7 @@ def detect(
     settings = for_files(settings)
     source = read_photo(photo, settings)
     with opened(settings, creates=True) as application:
-        details = application.recognition.detect_faces(local_caller(), source, attributes)
+        details = application.recognition.detect_faces(acting.caller(application), source, attributes)
         if drawing is not None:
             pixels = application.photos.open(source).pixels
             draw(pixels, [Mark.of(detail, f"{n}") for n, detail in enumerate(details, 1)], drawing)

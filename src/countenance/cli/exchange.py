@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
+from countenance.cli.acting import Acting, acting
 from countenance.cli.collections import CollectionArgument
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.identifiers import valid
 from countenance.cli.output import AsJson, print_json, say
-from countenance.service.keys import local_caller
 from countenance.settings import Settings
 
 
 @with_settings("data")
+@acting
 def export_collection(
     settings: Settings,
     collection: CollectionArgument,
@@ -23,11 +24,12 @@ def export_collection(
         Path, typer.Argument(metavar="FILE", dir_okay=False, show_default=False, help="A new file, such as ID.parquet.")
     ],
     *,
+    acting: Acting,
     as_json: AsJson = False,
 ) -> None:
     """Write a collection with its ids, boxes, users and templates into a Parquet file."""
     with opened(settings) as application:
-        exported = application.exchange.export(local_caller(), collection, file)
+        exported = application.exchange.export(acting.caller(application), collection, file)
     if as_json:
         print_json(
             {
@@ -61,7 +63,7 @@ def import_collection(
 ) -> None:
     """Make a collection of an exported file: the same ids and templates, searchable at once."""
     with opened(settings, creates=True) as application:
-        made = application.exchange.import_(local_caller(), file, collection)
+        made = application.exchange.import_(application.locals.caller(), file, collection)
     if as_json:
         print_json(
             {

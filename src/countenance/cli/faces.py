@@ -12,7 +12,6 @@ from countenance.cli.configuration import opened, with_settings
 from countenance.cli.identifiers import valid
 from countenance.cli.listings import every
 from countenance.cli.output import AsJson, print_json, print_table, say
-from countenance.service.keys import local_caller
 from countenance.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +39,9 @@ def list_(
     with opened(settings) as application:
 
         def page_of(token: str | None) -> Listing[Face]:
-            return application.enrolment.list_faces(local_caller(), collection, user_id=user, token=token)[1]
+            return application.enrolment.list_faces(application.locals.caller(), collection, user_id=user, token=token)[
+                1
+            ]
 
         faces = every(page_of)
         if as_json:
@@ -58,7 +59,7 @@ def list_(
 def delete(settings: Settings, collection: CollectionArgument, face_ids: FaceIds, as_json: AsJson = False) -> None:
     """Erase faces. Those that a user holds must be disassociated first."""
     with opened(settings) as application:
-        deletion = application.enrolment.delete_faces(local_caller(), collection, face_ids)
+        deletion = application.enrolment.delete_faces(application.locals.caller(), collection, face_ids)
     if as_json:
         failed = [{"FaceId": one.face_id, "UserId": one.user_id, "Reasons": [one.reason]} for one in deletion.failed]
         print_json({"DeletedFaces": list(deletion.deleted), "UnsuccessfulFaceDeletions": failed})

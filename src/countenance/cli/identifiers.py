@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import typer
 
 from countenance.aws.model import pattern, service_model
+
+# Names are kept in 255 characters.
+MAX_NAME = 255
+
+
+def name(value: str) -> str:
+    """A parser of names of people and organizations."""
+    if not 1 <= len(value) <= MAX_NAME or not value.isprintable():
+        raise typer.BadParameter(f"a name has 1 to {MAX_NAME} printable characters")
+    return value
+
+
+def moment(value: str) -> datetime:
+    """A parser of dates, which begin at midnight UTC, and of times in ISO 8601; without an offset they are UTC."""
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value} is no date: write 2027-01-31 or 2027-01-31T12:00:00Z") from None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def valid(shape_name: str) -> Callable[[str], str]:

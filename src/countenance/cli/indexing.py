@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress, TaskID
 
+from countenance.cli.acting import Acting, acting
 from countenance.cli.collections import CollectionOption
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.folders import Naming, PhotoOnDisk, photos_of
@@ -20,7 +21,6 @@ from countenance.cli.output import INTERRUPTED, AsJson, notice, print_json, prin
 from countenance.cli.parallel import in_parallel, stopped_by_signals
 from countenance.cli.photographs import PHOTO_FAULTS, UNREADABLE, for_files, read_photo
 from countenance.cli.reports import Report, ReportOption
-from countenance.service.keys import local_caller
 from countenance.settings import Settings
 from countenance.vision.quality import QualityFilter
 
@@ -35,6 +35,7 @@ NO_FACE = "NO_FACE"
 
 
 @with_settings("data", "workers")
+@acting
 def index(
     settings: Settings,
     folder: Annotated[
@@ -42,6 +43,7 @@ def index(
         typer.Argument(metavar="FOLDER", exists=True, file_okay=False, show_default=False, help="A folder of photos."),
     ],
     *,
+    acting: Acting,
     collection: CollectionOption,
     naming: Annotated[
         Naming, typer.Option("--external-image-id", help="What of its path below FOLDER names a photo's faces.")
@@ -64,14 +66,14 @@ def index(
     settings = for_files(settings)
     how = _How(naming, max_faces, quality_filter)
     with opened(settings) as application:
-        into = application.collections.describe(local_caller(), collection)
+        into = application.collections.describe(acting.caller(application), collection)
         with (
             closing(Journal(settings.data / "index.journal")) as journal,
             Report.of("index", collection, settings.data, report, COLUMNS) as left_out,
             progress("photos") as bar,
             stopped_by_signals() as stop,
         ):
-            run = _Run(application, into, how, journal=journal, report=left_out, bar=bar, again=again)
+            run = _Run(application, into, how, acting=acting, journal=journal, report=left_out, bar=bar, again=again)
             run.over(folder, stop)
     run.print(as_json=as_json)
     if stop.is_set():
@@ -97,6 +99,7 @@ class _Run:
         collection: Collection,
         how: _How,
         *,
+        acting: Acting,
         journal: Journal,
         report: Report,
         bar: Progress,
@@ -105,6 +108,7 @@ class _Run:
         self._application = application
         self._collection = collection
         self._how = how
+        self._acting = acting
         self._journal = journal
         self._report = report
         self._bar = bar
@@ -165,7 +169,7 @@ class _Run:
             return Outcome(refused=error.code, message=error.message)
         try:
             indexing = application.enrolment.index_faces(
-                local_caller(),
+                self._acting.caller(application),
                 self._collection.collection_id,
                 source,
                 external_image_id=photo.external_image_id(self._how.naming),

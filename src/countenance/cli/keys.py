@@ -8,44 +8,52 @@ from typing import Annotated
 import typer
 
 from countenance.cli.configuration import opened, with_settings
+from countenance.cli.identifiers import name
 from countenance.cli.output import AsJson, print_json, print_table, say
-from countenance.service.keys import local_caller
+from countenance.policy.vocabulary import Purpose
 from countenance.settings import Settings
 
-# Names are kept in 255 characters.
-MAX_NAME = 255
-
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke access keys.")
-
-
-def _name(value: str) -> str:
-    if not 1 <= len(value) <= MAX_NAME or not value.isprintable():
-        raise typer.BadParameter(f"a name has 1 to {MAX_NAME} printable characters")
-    return value
 
 
 @app.command()
 @with_settings("data")
 def create(
     settings: Settings,
-    organization: Annotated[
-        str,
-        typer.Option("--organization", metavar="NAME", parser=_name, show_default=False, help="Who is responsible."),
-    ],
     principal: Annotated[
-        str,
-        typer.Option("--principal", metavar="NAME", parser=_name, show_default=False, help="The person or service."),
+        str, typer.Option("--principal", metavar="NAME", parser=name, show_default=False, help="The person or service.")
     ],
+    purpose: Annotated[
+        Purpose, typer.Option("--purpose", show_default=False, help="What it is for where a session says nothing else.")
+    ],
+    *,
+    organization: Annotated[
+        str | None,
+        typer.Option("--organization", metavar="NAME", help="Theirs, where several have a principal of this name."),
+    ] = None,
+    authorization: Annotated[
+        str | None, typer.Option("--authorization", metavar="ID", help="The authorization it is used under.")
+    ] = None,
+    beneficiary: Annotated[
+        str | None, typer.Option("--beneficiary", metavar="ORGANIZATION", help="For whom it is used.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Issue an access key to a named principal of an organization. Its secret is shown now and never again."""
-    with opened(settings, creates=True) as application:
-        key = application.keys.create(local_caller(), organization, principal)
+    """Issue an access key to a named principal, for a purpose. Its secret is shown now and never again."""
+    with opened(settings) as application:
+        issued = application.keys.create(
+            application.locals.caller(),
+            principal,
+            organization=organization,
+            purpose=purpose,
+            authorization=authorization,
+            beneficiary=beneficiary,
+        )
     if as_json:
-        print_json({"aws_access_key_id": key.access_key_id, "aws_secret_access_key": key.secret})
+        print_json({"aws_access_key_id": issued.key.access_key_id, "aws_secret_access_key": issued.secret})
     else:
-        say(f"aws_access_key_id = {key.access_key_id}")
-        say(f"aws_secret_access_key = {key.secret}")
+        say(f"aws_access_key_id = {issued.key.access_key_id}")
+        say(f"aws_secret_access_key = {issued.secret}")
 
 
 @app.command("list")
@@ -53,14 +61,17 @@ def create(
 def list_(settings: Settings, as_json: AsJson = False) -> None:
     """List all access keys, revoked ones too, without their secrets."""
     with opened(settings) as application:
-        keys = application.keys.list(local_caller())
+        keys = application.keys.list(application.locals.caller())
     if as_json:
         print_json(
             [
                 {
                     "access_key_id": key.access_key_id,
-                    "principal": key.principal,
-                    "organization": key.organization,
+                    "principal": key.principal.name,
+                    "organization": key.principal.organization.name,
+                    "purpose": key.purpose,
+                    "authorization": key.authorization,
+                    "beneficiary": key.beneficiary and key.beneficiary.name,
                     "created_at": key.created_at,
                     "revoked_at": key.revoked_at,
                 }
@@ -69,9 +80,17 @@ def list_(settings: Settings, as_json: AsJson = False) -> None:
         )
     else:
         print_table(
-            ("Access key", "Principal", "Organization", "Created", "Revoked"),
+            ("Access key", "Principal", "Organization", "Purpose", "For", "Created", "Revoked"),
             (
-                (key.access_key_id, key.principal, key.organization, _when(key.created_at), _when(key.revoked_at))
+                (
+                    key.access_key_id,
+                    key.principal.name,
+                    key.principal.organization.name,
+                    key.purpose,
+                    key.beneficiary and key.beneficiary.name,
+                    _when(key.created_at),
+                    _when(key.revoked_at),
+                )
                 for key in keys
             ),
         )
@@ -86,7 +105,7 @@ def revoke(
 ) -> None:
     """End an access key, within a second also on servers that are running."""
     with opened(settings) as application:
-        application.keys.revoke(local_caller(), access_key_id)
+        application.keys.revoke(application.locals.caller(), access_key_id)
     if as_json:
         print_json({"revoked": access_key_id})
     else:

@@ -18,7 +18,6 @@ from countenance.cli.output import INTERRUPTED, AsJson, notice, print_json, prin
 from countenance.cli.parallel import in_parallel, stopped_by_signals
 from countenance.cli.photographs import PHOTO_FAULTS, UNREADABLE, for_files, read_photo
 from countenance.cli.reports import Report, ReportOption
-from countenance.service.keys import local_caller
 from countenance.settings import Settings
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ class _Move:
         """Take over what is not here yet, until told to stop."""
         application = self._application
         groups = self._groups()
-        application.migration.begin(local_caller(), self._into, self._source.tags())
+        application.migration.begin(application.locals.caller(), self._into, self._source.tags())
         here = self._adopted()
         self._earlier = self._here = len(here)
         pending = [faces for faces in groups if not all(face.face_id in here for face in faces)]
@@ -227,7 +226,9 @@ class _Move:
         except PHOTO_FAULTS as error:
             return [_Left(face, error.code, error.message) for face in located.faces]
         try:
-            unmatched = application.migration.adopt_photo(local_caller(), self._into, source, located.faces)
+            unmatched = application.migration.adopt_photo(
+                application.locals.caller(), self._into, source, located.faces
+            )
         except PHOTO_FAULTS as error:
             return [_Left(face, error.code, error.message) for face in located.faces]
         return [_Left(one.face, NO_FACE_THERE, f"best overlap {one.overlap:.2f}") for one in unmatched]
@@ -240,7 +241,9 @@ class _Move:
         task = self._bar.add_task("Taking over users", total=None)
         for user_id in self._source.user_ids():
             faces = {face.face_id: face for face in faces_of.get(user_id, ())}
-            for left in self._application.migration.adopt_user(local_caller(), self._into, user_id, list(faces)):
+            for left in self._application.migration.adopt_user(
+                self._application.locals.caller(), self._into, user_id, list(faces)
+            ):
                 self._leave(_Left(faces[left.face_id], NOT_ASSOCIATED, ", ".join(left.reasons)))
             self._users += 1
             self._bar.advance(task)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countenance.aws.faces import bounding_box, face_match
+from countenance.cli.acting import Acting, acting
 from countenance.cli.collections import CollectionOption
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.cli.photographs import PhotoFile, for_files, read_photo
-from countenance.service.keys import local_caller
 from countenance.service.recognition import DEFAULT_THRESHOLD
 from countenance.service.searches import MAX_FACES, MAX_USERS
 from countenance.settings import Settings
@@ -23,10 +23,12 @@ Threshold = Annotated[float, typer.Option(min=0, max=100, help="The least Simila
 
 
 @with_settings("data")
+@acting
 def search(
     settings: Settings,
     photo: PhotoFile,
     *,
+    acting: Acting,
     collection: CollectionOption,
     threshold: Threshold = DEFAULT_THRESHOLD,
     max_faces: Annotated[int, typer.Option(min=1, max=MAX_FACES, help="The most matches; of users, at most 500.")] = 10,
@@ -39,12 +41,16 @@ def search(
     with opened(settings) as application:
         if users:
             people = application.searches.search_users_by_image(
-                local_caller(), collection, source, threshold=threshold, max_users=min(max_faces, MAX_USERS)
+                acting.caller(application),
+                collection,
+                source,
+                threshold=threshold,
+                max_users=min(max_faces, MAX_USERS),
             )
             _print_users(people, as_json=as_json)
         else:
             found = application.searches.search_faces_by_image(
-                local_caller(), collection, source, threshold=threshold, max_faces=max_faces
+                acting.caller(application), collection, source, threshold=threshold, max_faces=max_faces
             )
             _print_faces(found, as_json=as_json)
 

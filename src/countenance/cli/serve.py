@@ -7,9 +7,11 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from types import FrameType
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -47,6 +49,8 @@ def serve(settings: Settings, as_json: AsJson = False) -> None:
             # Imported when needed, as `opened` does.
             from countenance.aws.app import create_app  # noqa: PLC0415
 
+            application.sweeper.start()
+            _report_dangling(application.ledger.dangling())
             operator_file = application.operator_file
             if operator_file is not None:
                 publish_endpoint(settings, operator_file)
@@ -62,6 +66,16 @@ def serve(settings: Settings, as_json: AsJson = False) -> None:
                 sys.stdout.flush()
 
             _run(create_app(application, settings), listener, context, announce)
+
+
+def _report_dangling(dangling: Sequence[tuple[str, int, datetime]]) -> None:
+    """Log the uses that have an intent in the ledger and no end.
+
+    A server that was killed leaves such ones; those that another process carries out at this moment are among them.
+    """
+    log = structlog.get_logger("countenance.ledger")
+    for use, entry, at in dangling:
+        log.warning("dangling_intent", use=use, entry=entry, at=at.isoformat())
 
 
 class _Server(uvicorn.Server):

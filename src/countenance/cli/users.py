@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from countenance.cli.acting import Acting, acting
 from countenance.cli.collections import CollectionArgument
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.faces import FaceIds
 from countenance.cli.identifiers import valid
 from countenance.cli.listings import every
 from countenance.cli.output import AsJson, print_json, print_table, say
-from countenance.service.keys import local_caller
 from countenance.service.users import DEFAULT_USER_MATCH_THRESHOLD
 from countenance.settings import Settings
 
@@ -31,7 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="Keep the users of a collection and
 def list_(settings: Settings, collection: CollectionArgument, as_json: AsJson = False) -> None:
     """List the users of a collection in the order of their creation."""
     with opened(settings) as application:
-        found = list(every(lambda token: application.users.list(local_caller(), collection, token=token)))
+        found = list(every(lambda token: application.users.list(application.locals.caller(), collection, token=token)))
     if as_json:
         print_json({"Users": [{"UserId": user.user_id, "UserStatus": user.status} for user in found]})
     else:
@@ -43,7 +43,7 @@ def list_(settings: Settings, collection: CollectionArgument, as_json: AsJson = 
 def create(settings: Settings, collection: CollectionArgument, user: UserArgument, as_json: AsJson = False) -> None:
     """Create a user without faces."""
     with opened(settings) as application:
-        application.users.create(local_caller(), collection, user)
+        application.users.create(application.locals.caller(), collection, user)
     if as_json:
         print_json({"UserId": user})
     else:
@@ -55,7 +55,7 @@ def create(settings: Settings, collection: CollectionArgument, user: UserArgumen
 def delete(settings: Settings, collection: CollectionArgument, user: UserArgument, as_json: AsJson = False) -> None:
     """Erase a user; the faces stay in the collection."""
     with opened(settings) as application:
-        application.users.delete(local_caller(), collection, user)
+        application.users.delete(application.locals.caller(), collection, user)
     if as_json:
         print_json({"UserId": user})
     else:
@@ -64,12 +64,14 @@ def delete(settings: Settings, collection: CollectionArgument, user: UserArgumen
 
 @app.command()
 @with_settings("data")
+@acting
 def associate(
     settings: Settings,
     collection: CollectionArgument,
     user: UserArgument,
     face_ids: FaceIds,
     *,
+    acting: Acting,
     threshold: Annotated[
         float, typer.Option(min=0, max=100, help="Similarity to the user that each face must have.")
     ] = DEFAULT_USER_MATCH_THRESHOLD,
@@ -77,7 +79,9 @@ def associate(
 ) -> None:
     """Give faces to a user; each must match the faces the user already has."""
     with opened(settings) as application:
-        association = application.users.associate(local_caller(), collection, user, face_ids, threshold=threshold)
+        association = application.users.associate(
+            acting.caller(application), collection, user, face_ids, threshold=threshold
+        )
     _report(association, "associated", as_json=as_json)
 
 
@@ -92,7 +96,7 @@ def disassociate(
 ) -> None:
     """Take faces from a user; they stay in the collection."""
     with opened(settings) as application:
-        disassociation = application.users.disassociate(local_caller(), collection, user, face_ids)
+        disassociation = application.users.disassociate(application.locals.caller(), collection, user, face_ids)
     _report(disassociation, "disassociated", as_json=as_json)
 
 

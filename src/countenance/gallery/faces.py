@@ -64,6 +64,15 @@ class AdoptedFace:
     face: NewFace
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """On what condition faces are kept: `authorization` is the uid of the one they were enrolled under, with whose
+    refusal they go; `until` when they go, in UTC seconds since the epoch. None: no such condition."""
+
+    authorization: str | None
+    until: float | None
+
+
 class DeletionFailure(StrEnum):
     """Why a face was not deleted: Rekognition's UnsuccessfulFaceDeletionReason."""
 
@@ -95,9 +104,15 @@ class Faces:
         self._database = database
 
     def index(
-        self, collection_id: str, image_id: str, external_image_id: str | None, new: Sequence[NewFace]
+        self,
+        collection_id: str,
+        image_id: str,
+        external_image_id: str | None,
+        new: Sequence[NewFace],
+        *,
+        kept: Kept | None = None,
     ) -> list[Face]:
-        """Enrols the faces of one image, and gives them back in the same order.
+        """Enrols the faces of one image, and gives them back in the same order; those stored now under `kept`.
 
         A face already enrolled from this image under this ExternalImageId (boxes overlap by more than half) is not
         stored again: it comes back as it is, with its FaceId. A new face takes the FaceId it has in another
@@ -127,6 +142,9 @@ class Faces:
                 face = AdoptedFace(face_id, image_id, external_image_id, new[i])
                 rows.append(_values(collection, face, packed[i]))
             keys = insert_faces(connection, collection, rows)
+            if kept is not None and keys:
+                limits = {"authorization": kept.authorization, "due_at": kept.until}
+                connection.execute(insert(schema.limited_faces), [{"face_key": key, **limits} for key in keys])
             found = {
                 row.key: to_face(row)
                 for row in connection.execute(

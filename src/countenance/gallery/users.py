@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -239,6 +239,16 @@ class Users:
             collection = find_collection(connection, collection_id)
             answer = once(connection, token, "DisassociateFaces", parameters, work, collection_key=collection.key)
             return _from_answer(answer)
+
+
+def take_from_users(connection: Connection, collection: Collection, users: Mapping[int, int]) -> None:
+    """Takes faces that are to be deleted from whoever has them: `users` has the key of each one's user by its own."""
+    held: dict[int, list[int]] = {}
+    for face_key, user_key in users.items():
+        held.setdefault(user_key, []).append(face_key)
+    for user_key, face_keys in held.items():
+        user = connection.execute(select(schema.users).where(schema.users.c.key == user_key)).one()
+        _move(connection, collection, user, face_keys, None)
 
 
 def _row(connection: Connection, collection: Collection, user_id: str) -> Row[Any] | None:

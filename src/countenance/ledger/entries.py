@@ -145,7 +145,12 @@ class Closing(Entry):
 
 
 class Outcome(Closing):
-    """What came of a use. `candidates` is absent where nothing was looked for; empty is a null result."""
+    """What came of a use. `candidates` is absent where nothing was looked for; empty is a null result.
+
+    More candidates than one entry holds come in several, all but the last one `continued`; the last one closes the use.
+    `collection`, `sensitivity` and `purposes` are what a collection was made or declared to be; `granted` is the
+    authorization that a use asked for or decided on.
+    """
 
     kind: Literal["outcome"] = "outcome"
     use: Uid
@@ -153,9 +158,13 @@ class Outcome(Closing):
     probes: tuple[Commitment, ...] = ()
     faces: int | None = None
     candidates: tuple[Candidate, ...] | None = None
+    continued: bool = False
     withheld: bool = False
     review: Uid | None = None
     granted: Uid | None = None
+    collection: Uid | None = None
+    sensitivity: str | None = None
+    purposes: tuple[str, ...] | None = None
 
 
 class Enrolment(Closing):

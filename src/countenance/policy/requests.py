@@ -31,7 +31,7 @@ class OrganizationFacts(Facts):
 
     id: str = "o-example"
     kind: OrganizationKind = OrganizationKind.COMMERCIAL
-    jurisdiction: str = Field("", description="ISO 3166 code, such as US-WA; empty where none was declared.")
+    jurisdiction: str = Field(default="", description="ISO 3166 code, such as US-WA; empty where none was declared.")
     suspended: bool = False
 
 
@@ -47,7 +47,7 @@ class PrincipalFacts(Facts):
 
 
 class CollectionFacts(Facts):
-    """The collection that is acted on. `purposes` empty: it was made for none in particular. `owner`: an organization."""
+    """The collection that is acted on. `purposes` empty: made for none in particular. `owner`: an organization."""
 
     id: str = "c-example"
     sensitivity: Sensitivity = Sensitivity.GENERAL
@@ -56,7 +56,7 @@ class CollectionFacts(Facts):
 
 
 class AuthorizationFacts(Facts):
-    """The document that permits a use. `holder` and `beneficiary` are ids of organizations; `collections` empty: any."""
+    """The document that permits a use. `holder` and `beneficiary`: ids of organizations; `collections` empty: any."""
 
     id: str = "a-example"
     basis: LegalBasis

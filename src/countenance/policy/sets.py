@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -22,9 +22,9 @@ from typing import Any
 import rfc8785
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
-from countenance.errors import AccessDenied, Misconfigured, ResourceConflict, ResourceNotFound
-from countenance.policy.moratoria import Moratorium
-from countenance.policy.packs import Pack, shipped
+from countenance.errors import AccessDenied, InvalidParameter, Misconfigured, ResourceConflict, ResourceNotFound
+from countenance.policy.moratoria import FILE, Moratorium
+from countenance.policy.packs import Pack, shipped, with_required
 from countenance.storage import schema
 from countenance.storage.database import Database
 from countenance.storage.identities import Kind, new_uid
@@ -45,65 +45,70 @@ class ChangeState(StrEnum):
 
 @dataclass(frozen=True)
 class PolicySet:
-    """Packs by name, and the moratoria among them as they were extended or ended since."""
+    """Packs by name; a moratorium that was extended or ended stands so in its pack."""
 
     packs: Mapping[str, Pack]
-    moratoria: Mapping[str, Moratorium]
 
     @classmethod
     def of(cls, packs: Sequence[Pack]) -> PolicySet:
-        """These packs, with their moratoria as the packs have them."""
-        return cls(
-            {pack.name: pack for pack in packs},
-            {pack.name: pack.moratorium for pack in packs if pack.moratorium is not None},
-        )
+        """These packs and no others. Raises InvalidParameter when one requires another that is not there."""
+        return cls({pack.name: pack for pack in with_required(packs, {})})
+
+    @classmethod
+    def parse(cls, content: str) -> PolicySet:
+        """The set of a `content`. Raises InvalidParameter for packs that are none."""
+        return cls.of([Pack.from_files(files) for files in json.loads(content).values()])
 
     @cached_property
     def content(self) -> str:
-        """All of it as canonical JSON (RFC 8785)."""
-        changed = {
-            name: {"sunset": moratorium.sunset.isoformat(), "ended": moratorium.ended and moratorium.ended.isoformat()}
-            for name, moratorium in self.moratoria.items()
-        }
-        packs = {name: dict(pack.files) for name, pack in self.packs.items()}
-        return rfc8785.dumps({"packs": packs, "moratoria": changed}).decode()
+        """The files of all packs, as canonical JSON (RFC 8785)."""
+        return rfc8785.dumps({name: dict(pack.files) for name, pack in self.packs.items()}).decode()
 
     @cached_property
     def sha256(self) -> str:
         """What decisions name it by."""
         return hashlib.sha256(self.content.encode()).hexdigest()
 
-    @classmethod
-    def parse(cls, content: str) -> PolicySet:
-        """The set of a `content`. Raises Misconfigured for packs that are none."""
-        described = json.loads(content)
-        packs = cls.of([Pack.from_files(files) for files in described["packs"].values()])
-        moratoria = dict(packs.moratoria)
-        for name, changed in described["moratoria"].items():
-            moratorium = replace(moratoria[name], sunset=datetime.fromisoformat(changed["sunset"]))
-            ended = changed["ended"]
-            moratoria[name] = replace(moratorium, ended=ended and datetime.fromisoformat(ended))
-        return cls(packs.packs, moratoria)
+    @property
+    def moratoria(self) -> Mapping[str, Moratorium]:
+        """Those that the packs are, by name, whether they bind at the moment or not."""
+        return {name: pack.moratorium for name, pack in self.packs.items() if pack.moratorium is not None}
 
     def with_pack(self, pack: Pack) -> PolicySet:
-        """With this pack too, or in place of the one of its name; what became of other moratoria stays."""
-        moratoria = {name: one for name, one in self.moratoria.items() if name != pack.name}
-        if pack.moratorium is not None:
-            moratoria[pack.name] = pack.moratorium
-        return PolicySet({**self.packs, pack.name: pack}, moratoria)
+        """With this pack too, or in place of the one of its name."""
+        return PolicySet.of([*(other for name, other in self.packs.items() if name != pack.name), pack])
 
     def without_pack(self, name: str) -> PolicySet:
-        """Without this pack. Raises ResourceNotFound."""
+        """Without this pack. Raises ResourceNotFound, and InvalidParameter where another one requires it."""
         if name not in self.packs:
             raise ResourceNotFound(f"There is no pack named {name} in force: countenance policy list names them.")
-        packs = {other: pack for other, pack in self.packs.items() if other != name}
-        return PolicySet(packs, {other: one for other, one in self.moratoria.items() if other != name})
+        return PolicySet.of([pack for other, pack in self.packs.items() if other != name])
 
     def with_moratorium(self, moratorium: Moratorium) -> PolicySet:
-        """With a moratorium of this set extended or ended. Raises ResourceNotFound."""
-        if moratorium.name not in self.moratoria:
-            raise ResourceNotFound(f"There is no moratorium named {moratorium.name}: countenance moratorium list.")
-        return PolicySet(self.packs, {**self.moratoria, moratorium.name: moratorium})
+        """With a moratorium of this set extended or ended."""
+        return self.with_pack(self.packs[moratorium.name].with_moratorium(moratorium))
+
+    def moratorium(self, name: str) -> Moratorium:
+        """The moratorium of this name. Raises ResourceNotFound."""
+        try:
+            return self.moratoria[name]
+        except KeyError:
+            known = ", ".join(self.moratoria) or "none"
+            raise ResourceNotFound(f"There is no moratorium named {name}; there are: {known}.") from None
+
+    def changes_since(self, before: PolicySet) -> tuple[str, ...]:
+        """What is different from an earlier set, in sentences. Raises InvalidParameter when nothing is."""
+        told: list[str] = []
+        for name in sorted({*before.packs, *self.packs}):
+            old, new = before.packs.get(name), self.packs.get(name)
+            if old is None or new is None:
+                verb = "put in force" if old is None else "taken out of force"
+                told.append(f"The pack {name} is {verb}.")
+            elif old.sha256 != new.sha256:
+                told.append(_difference(old, new))
+        if not told:
+            raise InvalidParameter("This changes nothing: the policies in force are these already.")
+        return tuple(told)
 
     def in_force(self, now: datetime) -> frozenset[str]:
         """The names of the moratoria that bind at this moment."""
@@ -133,13 +138,13 @@ class PolicySets:
         self._database = database
         self._in_force: Change | None = None
 
-    def install(self, now: datetime) -> Change | None:
-        """On the first start, put the installed packs in force; the change, or None when there was a set already."""
+    def install(self, now: datetime) -> None:
+        """On the first start, put the installed packs in force."""
         packs = shipped()
         policies = PolicySet.of([packs[name] for name in INSTALLED_PACKS])
         with self._database.write() as connection:
             if connection.execute(select(schema.policy_sets.c.key).limit(1)).first() is not None:
-                return None
+                return
             uid = _insert(connection, policies, ["the installation's policies"], now)
             own = schema.policy_sets.c.uid == uid
             connection.execute(
@@ -147,7 +152,6 @@ class PolicySets:
                 .where(own)
                 .values(state=ChangeState.INSTALLED, version=1, decided_at=now.timestamp())
             )
-            return _change(_row(connection, uid))
 
     def in_force(self) -> Change:
         """The set that decides now, whichever process put it in force. Raises Misconfigured when there is none."""
@@ -207,6 +211,18 @@ class PolicySets:
         with self._database.read() as connection:
             rows = connection.execute(_select().order_by(schema.policy_sets.c.key)).all()
         return [_change(row) for row in rows]
+
+
+def _difference(old: Pack, new: Pack) -> str:
+    """How a pack is different from one of its name."""
+    was, becomes = old.moratorium, new.moratorium
+    if was is not None and becomes is not None and {**old.files, FILE: ""} == {**new.files, FILE: ""}:
+        if becomes.ended is not None and was.ended is None:
+            return f"The moratorium {new.name} ends at {becomes.ended.isoformat()}."
+        if becomes.sunset != was.sunset:
+            moves = f"from {was.sunset:%Y-%m-%d} to {becomes.sunset:%Y-%m-%d}"
+            return f"The sunset of the moratorium {new.name} moves {moves}."
+    return f"The pack {new.name}, version {old.version}, is replaced by version {new.version}."
 
 
 def _insert(

@@ -14,7 +14,7 @@ class Caller:
     """A named principal of an organization, known by an access key. Nobody calls anonymously.
 
     `purpose`, `case`, `authorization` (a uid) and `beneficiary` (None: the caller's own organization) are what the key
-    carries, or what the session made with it says instead.
+    carries, or what the session made with it says instead; `session` is that session's name.
     """
 
     access_key_id: str
@@ -25,3 +25,4 @@ class Caller:
     authorization: str | None = None
     beneficiary: Organization | None = None
     credential: Literal["access_key", "session", "local"] = "access_key"
+    session: str | None = None

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from countenance.faces import Template
-from countenance.gallery.collections import Collections
 from countenance.gallery.faces import Deletion, Face, Faces, NewFace
+from countenance.service.actions import Action
 from countenance.service.callers import Caller
 from countenance.service.pagination import DEFAULT_PAGE, Listing, position
 from countenance.service.photos import Photos, PhotoSource
-from countenance.service.uses import Action, use
+from countenance.service.uses import Uses
 from countenance.vision.analysis import Vision
 from countenance.vision.details import Attribute, FaceDetail
 from countenance.vision.images import Photo
@@ -31,10 +31,10 @@ class Indexing:
 class Enrolment:
     """Puts faces into collections and takes them out."""
 
-    def __init__(self, photos: Photos, vision: Vision, collections: Collections, faces: Faces) -> None:
+    def __init__(self, uses: Uses, photos: Photos, vision: Vision, faces: Faces) -> None:
+        self._uses = uses
         self._photos = photos
         self._vision = vision
-        self._collections = collections
         self._faces = faces
 
     def index_faces(
@@ -53,9 +53,11 @@ class Enrolment:
         The same photo under the same ExternalImageId gives the same FaceIds again. The photo is not kept.
         Raises `ResourceNotFound` for the collection.
         """
-        with use(caller, Action.INDEX_FACES, collection_id, quality_filter=quality_filter) as outcome:
-            version = self._collections.get(collection_id).face_model_version
+        with self._uses.use(caller, Action.INDEX_FACES, collection_id, quality_filter=quality_filter) as use:
+            version = use.collection.face_model_version
             photo = self._photos.open(source)
+            use.looked_at(photo)
+            use.by(version)
             detections = self._vision.detect(photo)
             details = self._vision.describe(photo, detections, attributes)
             chosen: list[tuple[FaceDetail, Template]] = []
@@ -69,8 +71,10 @@ class Enrolment:
                 else:
                     chosen.append((detail, template))
             new = [NewFace(detail.bounding_box, detail.confidence, template) for detail, template in chosen]
-            enrolled = self._faces.index(collection_id, image_id(photo), external_image_id, new)
-            outcome.state(faces=len(enrolled), unindexed=len(unindexed), face_model_version=version)
+            enrolled = self._faces.index(
+                collection_id, image_id(photo), external_image_id, new, kept=use.kept_until(caller.authorization)
+            )
+            use.enrolled(len(enrolled), len(unindexed))
             records = [(face, detail) for face, (detail, _) in zip(enrolled, chosen, strict=True)]
             return Indexing(version, records, unindexed)
 
@@ -89,13 +93,13 @@ class Enrolment:
         A face that lives through the listing is in exactly one page. An unknown user has no faces. Raises
         `ResourceNotFound` for the collection, `InvalidPaginationToken`.
         """
-        with use(caller, Action.LIST_FACES, collection_id) as outcome:
-            version = self._collections.get(collection_id).face_model_version
+        with self._uses.use(caller, Action.LIST_FACES, collection_id) as use:
+            version = use.collection.face_model_version
             request = [Action.LIST_FACES, collection_id, user_id, sorted(face_ids) if face_ids else None]
             after = position(request, token)
             limit = max_results or DEFAULT_PAGE
             page = self._faces.list(collection_id, after, limit, user_id=user_id, face_ids=face_ids)
-            outcome.state(faces=len(page.items))
+            use.saw(len(page.items))
             return version, Listing.of(request, page)
 
     def delete_faces(self, caller: Caller, collection_id: str, face_ids: Sequence[str]) -> Deletion:
@@ -103,9 +107,10 @@ class Enrolment:
 
         Raises `ResourceNotFound` for the collection.
         """
-        with use(caller, Action.DELETE_FACES, collection_id, requested=len(face_ids)) as outcome:
+        with self._uses.use(caller, Action.DELETE_FACES, collection_id, requested=len(face_ids)) as use:
             deletion = self._faces.delete(collection_id, face_ids)
-            outcome.state(deleted=len(deletion.deleted), unsuccessful=len(deletion.failed))
+            use.erased(faces=len(deletion.deleted))
+            use.state(unsuccessful=len(deletion.failed))
             return deletion
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from countenance.gallery.collection_file import read_header
 from countenance.gallery.collections import Collection
 from countenance.gallery.exchange import export_collection, import_collection
+from countenance.service.actions import Action
 from countenance.service.callers import Caller
-from countenance.service.uses import Action, use
+from countenance.service.uses import Uses
 from countenance.storage.database import Database
 from countenance.vision.analysis import Vision
 
@@ -16,7 +18,8 @@ from countenance.vision.analysis import Vision
 class Exchange:
     """Exports and imports collections with their templates; docs/collection-file.md describes the file."""
 
-    def __init__(self, database: Database, vision: Vision) -> None:
+    def __init__(self, uses: Uses, database: Database, vision: Vision) -> None:
+        self._uses = uses
         self._database = database
         self._vision = vision
 
@@ -25,9 +28,11 @@ class Exchange:
 
         Raises `ResourceNotFound`, and `ResourceAlreadyExists` when there is such a file.
         """
-        with use(caller, Action.EXPORT_COLLECTION, collection_id) as outcome:
-            collection = export_collection(self._database, collection_id, path)
-            outcome.state(faces=collection.face_count, users=collection.user_count)
+        with self._uses.use(caller, Action.EXPORT_COLLECTION, collection_id) as use:
+            collection = export_collection(self._database, use.collection.collection_id, path)
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            use.details(faces=collection.face_count, users=collection.user_count, sha256=digest)
             return collection
 
     def import_(self, caller: Caller, path: Path, collection_id: str | None = None) -> Collection:
@@ -37,9 +42,11 @@ class Exchange:
         made its templates is not installed, `ResourceAlreadyExists`.
         """
         header = read_header(path)
-        with use(caller, Action.IMPORT_COLLECTION, collection_id or header.collection_id) as outcome:
+        with self._uses.use(caller, Action.IMPORT_COLLECTION, collection_id or header.collection_id) as use:
             version = header.face_model_version
             dimensions = {version: self._vision.recognizer(version).dimension}
             collection = import_collection(self._database, path, dimensions=dimensions, collection_id=collection_id)
-            outcome.state(faces=collection.face_count, users=collection.user_count, face_model_version=version)
+            use.by(version)
+            use.record.collection = collection.uid
+            use.enrolled(collection.face_count)
             return collection

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from countenance.errors import ResourceAlreadyExists, ResourceConflict
 from countenance.faces import BoundingBox
-from countenance.gallery.collections import Collections
+from countenance.gallery.collections import Collections, Governance
 from countenance.gallery.faces import SAME_FACE_IOU, AdoptedFace, Faces, NewFace
 from countenance.gallery.users import MAX_FACES_PER_USER, UnchangedFace, Users
+from countenance.service.actions import Action
 from countenance.service.callers import Caller
 from countenance.service.photos import Photos, PhotoSource
 from countenance.service.source import SourceFace
-from countenance.service.uses import Action, use
+from countenance.service.uses import Uses
 from countenance.vision.analysis import Vision
 
 
@@ -32,7 +33,10 @@ class Unmatched:
 class Migration:
     """Takes over collections photo by photo; each step can be done again, so a run that was killed goes on."""
 
-    def __init__(self, *, photos: Photos, vision: Vision, collections: Collections, faces: Faces, users: Users) -> None:
+    def __init__(
+        self, *, uses: Uses, photos: Photos, vision: Vision, collections: Collections, faces: Faces, users: Users
+    ) -> None:
+        self._uses = uses
         self._photos = photos
         self._vision = vision
         self._collections = collections
@@ -42,11 +46,12 @@ class Migration:
     def begin(self, caller: Caller, collection_id: str, tags: Mapping[str, str]) -> None:
         """The collection to move into: created with these tags, or as it is when it is there already."""
         version = self._vision.face_model_version
-        with use(caller, Action.IMPORT_COLLECTION, collection_id, face_model_version=version) as outcome:
+        with self._uses.use(caller, Action.IMPORT_COLLECTION, collection_id, face_model_version=version) as use:
+            owner = Governance(owner_key=caller.principal.organization.key)
             try:
-                self._collections.create(collection_id, version, tags)
+                use.record.collection = self._collections.create(collection_id, version, tags, owner).uid
             except ResourceAlreadyExists:
-                outcome.state(continued=True)
+                use.state(continued=True)
 
     def adopted(self, collection_id: str, face_ids: Sequence[str]) -> frozenset[str]:
         """Those of the faces that are here already."""
@@ -60,9 +65,11 @@ class Migration:
         Faces that are here already stay as they are. Raises `ResourceConflict` when a FaceId is taken by a face of
         another image.
         """
-        with use(caller, Action.IMPORT_COLLECTION, collection_id, source_faces=len(faces)) as outcome:
-            version = self._collections.get(collection_id).face_model_version
+        with self._uses.use(caller, Action.IMPORT_COLLECTION, collection_id, source_faces=len(faces)) as use:
+            version = use.collection.face_model_version
             photo = self._photos.open(source)
+            use.looked_at(photo)
+            use.by(version)
             detections = self._vision.detect(photo)
             boxes = [detection.bounding_box for detection in detections]
             pairs = matched([face.bounding_box for face in faces], boxes)
@@ -78,7 +85,7 @@ class Migration:
                 for place, detection, template in zip(pairs, found, templates, strict=True)
             ]
             new = self._faces.adopt(collection_id, adopted)
-            outcome.state(adopted=new, unmatched=len(faces) - len(adopted), face_model_version=version)
+            use.enrolled(new, len(faces) - len(adopted))
             return [
                 Unmatched(face, max((face.bounding_box.iou(box) for box in boxes), default=0.0))
                 for place, face in enumerate(faces)
@@ -92,18 +99,18 @@ class Migration:
 
         Whether the faces look alike is not asked again: the source's association stands.
         """
-        with use(caller, Action.IMPORT_COLLECTION, collection_id, requested=len(face_ids)) as outcome:
+        with self._uses.use(caller, Action.IMPORT_COLLECTION, collection_id, requested=len(face_ids)) as use:
             try:
                 self._users.create(collection_id, user_id)
             except ResourceConflict:
-                outcome.state(continued=True)
+                use.state(continued=True)
             if not face_ids:
                 return []
             association = self._users.associate(
                 collection_id, user_id, face_ids[:MAX_FACES_PER_USER], threshold=0.0, similarity=lambda _: 100.0
             )
             excess = [UnchangedFace(face_id) for face_id in face_ids[MAX_FACES_PER_USER:]]
-            outcome.state(associated=len(association.changed))
+            use.state(associated=len(association.changed))
             return [*association.unchanged, *excess]
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from countenance.errors import InvalidParameter
 from countenance.faces import Template
+from countenance.service.actions import Action
 from countenance.service.callers import Caller
 from countenance.service.photos import Photos, PhotoSource
-from countenance.service.uses import Action, use
+from countenance.service.records import Candidate
+from countenance.service.uses import Uses
 from countenance.vision.analysis import Vision
 from countenance.vision.details import Attribute, FaceDetail
 from countenance.vision.detection import Detection
@@ -35,7 +39,8 @@ class Comparison:
 class Recognition:
     """Detects and compares faces in photos."""
 
-    def __init__(self, photos: Photos, vision: Vision) -> None:
+    def __init__(self, uses: Uses, photos: Photos, vision: Vision) -> None:
+        self._uses = uses
         self._photos = photos
         self._vision = vision
 
@@ -43,10 +48,11 @@ class Recognition:
         self, caller: Caller, source: PhotoSource, attributes: frozenset[Attribute] = frozenset()
     ) -> list[FaceDetail]:
         """The 100 largest faces of a photo, largest first; none is an empty list."""
-        with use(caller, Action.DETECT_FACES) as outcome:
+        with self._uses.use(caller, Action.DETECT_FACES) as use:
             photo = self._photos.open(source)
+            use.looked_at(photo)
             details = self._vision.describe(photo, self._vision.detect(photo), attributes)
-            outcome.state(faces=len(details))
+            use.saw(len(details))
             return details
 
     def compare_faces(
@@ -63,9 +69,12 @@ class Recognition:
         Raises `InvalidParameter` when either photo has no face that passes the filter.
         """
         version = self._vision.face_model_version
-        with use(caller, Action.COMPARE_FACES, threshold=threshold, face_model_version=version) as outcome:
+        asked: dict[str, Any] = {"threshold": threshold, "quality_filter": quality_filter}
+        with self._uses.use(caller, Action.COMPARE_FACES, **asked) as use:
             source_photo = self._photos.open(source)
             target_photo = self._photos.open(target)
+            use.looked_at(source_photo, target_photo)
+            use.by(version)
             found = largest_passing(self._vision, source_photo, quality_filter, version)
             if found is None:
                 raise InvalidParameter("There are no faces in the source image. Should be at least 1.")
@@ -78,9 +87,12 @@ class Recognition:
                 (float(calibration.similarity(float(probe_template.vector @ template.vector))), detail)
                 for template, detail in candidates
             ]
-            matches = sorted((pair for pair in scored if pair[0] >= threshold), key=lambda pair: -pair[0])
-            outcome.state(matches=len(matches), unmatched=len(scored) - len(matches))
-            return Comparison(probe, matches, [detail for score, detail in scored if score < threshold])
+            matches = sorted((pair for pair in scored if pair[0] >= use.threshold), key=lambda pair: -pair[0])
+            use.state(matches=len(matches), unmatched=len(scored) - len(matches))
+            if not use.disclose([_candidate(*pair) for pair in matches]):
+                # Who is not among the others would be a match: nobody is told of either.
+                return Comparison(probe, [], [])
+            return Comparison(probe, matches, [detail for score, detail in scored if score < use.threshold])
 
     def _candidates(
         self, photo: Photo, quality_filter: QualityFilter, version: str
@@ -92,6 +104,13 @@ class Recognition:
             for detection, detail in zip(detections, details, strict=True)
         ]
         return [(template, detail) for template, detail in appraised if template is not None]
+
+
+def _candidate(similarity: float, detail: FaceDetail) -> Candidate:
+    """A face of the target photo: nobody who is enrolled, so that only where it is can be said of it."""
+    box = detail.bounding_box
+    edges = {"Left": box.left, "Top": box.top, "Width": box.width, "Height": box.height}
+    return Candidate(similarity, json.dumps(edges, sort_keys=True), None, {"BoundingBox": edges})
 
 
 def largest_passing(

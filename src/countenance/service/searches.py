@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from countenance.errors import InvalidParameter
 from countenance.faces import Template
-from countenance.gallery.collections import Collection, Collections
 from countenance.gallery.faces import Face, Faces
 from countenance.gallery.search import Search
 from countenance.gallery.users import User, Users
+from countenance.service.actions import Action
 from countenance.service.callers import Caller
 from countenance.service.photos import Photos, PhotoSource
 from countenance.service.recognition import DEFAULT_THRESHOLD, largest_passing
-from countenance.service.uses import Action, Fact, Outcome, use
+from countenance.service.records import Candidate
+from countenance.service.uses import Use, Uses
+from countenance.storage.salts import face_subject, user_subject
 from countenance.vision.analysis import Vision
 from countenance.vision.details import FaceDetail
 from countenance.vision.detection import Detection
@@ -64,11 +66,11 @@ class Searches:
     """Finds who is in a collection."""
 
     def __init__(
-        self, *, photos: Photos, vision: Vision, collections: Collections, faces: Faces, users: Users, search: Search
+        self, *, uses: Uses, photos: Photos, vision: Vision, faces: Faces, users: Users, search: Search
     ) -> None:
+        self._uses = uses
         self._photos = photos
         self._vision = vision
-        self._collections = collections
         self._faces = faces
         self._users = users
         self._search = search
@@ -86,11 +88,9 @@ class Searches:
 
         Raises `ResourceNotFound` for the collection and `InvalidParameter` for the face.
         """
-        with use(caller, Action.SEARCH_FACES, collection_id, threshold=threshold, limit=max_faces) as outcome:
-            collection = self._collections.get(collection_id)
-            probe = self._faces.template(collection_id, face_id)
-            found = self._found_faces(collection, probe, max_faces, exclude=face_id)
-            return FaceSearch(collection.face_model_version, self._matches(collection, threshold, found, outcome))
+        with self._uses.use(caller, Action.SEARCH_FACES, collection_id, threshold=threshold, limit=max_faces) as use:
+            probe = self._faces.template(use.collection.collection_id, face_id)
+            return FaceSearch(use.collection.face_model_version, self._similar_faces(use, probe, exclude=face_id))
 
     def search_faces_by_image(
         self,
@@ -106,16 +106,17 @@ class Searches:
 
         Raises `ResourceNotFound` for the collection, `InvalidParameter` when no face passes the filter.
         """
-        with use(caller, Action.SEARCH_FACES_BY_IMAGE, collection_id, threshold=threshold, limit=max_faces) as outcome:
-            collection = self._collections.get(collection_id)
+        action = Action.SEARCH_FACES_BY_IMAGE
+        asked: dict[str, Any] = {"threshold": threshold, "limit": max_faces, "quality_filter": quality_filter}
+        with self._uses.use(caller, action, collection_id, **asked) as use:
+            version = use.collection.face_model_version
             photo = self._photos.open(source)
-            largest = largest_passing(self._vision, photo, quality_filter, collection.face_model_version)
+            use.looked_at(photo)
+            largest = largest_passing(self._vision, photo, quality_filter, version)
             if largest is None:
                 raise InvalidParameter(NO_FACES)
             searched, probe = largest
-            found = self._found_faces(collection, probe, max_faces)
-            matches = self._matches(collection, threshold, found, outcome)
-            return FaceSearch(collection.face_model_version, matches, searched)
+            return FaceSearch(version, self._similar_faces(use, probe), searched)
 
     def search_users(
         self,
@@ -131,8 +132,8 @@ class Searches:
 
         Raises `ResourceNotFound` for the collection and the user, `InvalidParameter` for the face.
         """
-        with use(caller, Action.SEARCH_USERS, collection_id, threshold=threshold, limit=max_users) as outcome:
-            collection = self._collections.get(collection_id)
+        with self._uses.use(caller, Action.SEARCH_USERS, collection_id, threshold=threshold, limit=max_users) as use:
+            version = use.collection.face_model_version
             probe: Template | None
             if user_id is not None and face_id is None:
                 probe = self._users.template(collection_id, user_id)
@@ -142,10 +143,9 @@ class Searches:
                 raise InvalidParameter("Give exactly one of UserId and FaceId.")
             if probe is None:
                 # A user without faces is like nobody.
-                outcome.state(matches=0)
-                return UserSearch(collection.face_model_version, [])
-            found = self._found_users(collection, probe, max_users, exclude=user_id)
-            return UserSearch(collection.face_model_version, self._matches(collection, threshold, found, outcome))
+                use.disclose([])
+                return UserSearch(version, [])
+            return UserSearch(version, self._similar_users(use, probe, exclude=user_id))
 
     def search_users_by_image(
         self,
@@ -161,10 +161,12 @@ class Searches:
 
         Raises `ResourceNotFound` for the collection.
         """
-        with use(caller, Action.SEARCH_USERS_BY_IMAGE, collection_id, threshold=threshold, limit=max_users) as outcome:
-            collection = self._collections.get(collection_id)
-            version = collection.face_model_version
+        action = Action.SEARCH_USERS_BY_IMAGE
+        asked: dict[str, Any] = {"threshold": threshold, "limit": max_users, "quality_filter": quality_filter}
+        with self._uses.use(caller, action, collection_id, **asked) as use:
+            version = use.collection.face_model_version
             photo = self._photos.open(source)
+            use.looked_at(photo)
             detections = self._vision.detect(photo)
             details = self._vision.describe(photo, detections, frozenset())
             searched: tuple[FaceDetail, Template] | None = None
@@ -179,36 +181,45 @@ class Searches:
                 else:
                     searched = (detail, probe)
             if searched is None:
-                outcome.state(matches=0)
+                use.disclose([])
                 return UserSearch(version, [], None, unsearched)
-            found = self._found_users(collection, searched[1], max_users)
-            return UserSearch(version, self._matches(collection, threshold, found, outcome), searched[0], unsearched)
+            return UserSearch(version, self._similar_users(use, searched[1]), searched[0], unsearched)
 
-    def _found_faces(
-        self, collection: Collection, probe: Template, limit: int, exclude: str | None = None
-    ) -> Callable[[float], Sequence[tuple[Face, float]]]:
-        return lambda cosine: self._search.faces(collection, probe, cosine, limit, exclude=exclude)
+    def _similar_faces(self, use: Use, probe: Template, exclude: str | None = None) -> Sequence[tuple[float, Face]]:
+        def found(cosine: float) -> Sequence[tuple[Face, float]]:
+            return self._search.faces(use.collection, probe, cosine, use.limit, exclude=exclude)
 
-    def _found_users(
-        self, collection: Collection, probe: Template, limit: int, exclude: str | None = None
-    ) -> Callable[[float], Sequence[tuple[User, float]]]:
-        return lambda cosine: self._search.users(collection, probe, cosine, limit, exclude=exclude)
+        def candidate(similarity: float, face: Face) -> Candidate:
+            named = {"FaceId": face.face_id, "ExternalImageId": face.external_image_id}
+            return Candidate(similarity, face.face_id, face_subject(face.key), named)
+
+        return self._matches(use, found, candidate)
+
+    def _similar_users(self, use: Use, probe: Template, exclude: str | None = None) -> Sequence[tuple[float, User]]:
+        def found(cosine: float) -> Sequence[tuple[User, float]]:
+            return self._search.users(use.collection, probe, cosine, use.limit, exclude=exclude)
+
+        def candidate(similarity: float, user: User) -> Candidate:
+            return Candidate(similarity, user.user_id, user_subject(user.key), {"UserId": user.user_id})
+
+        return self._matches(use, found, candidate)
 
     def _matches(
         self,
-        collection: Collection,
-        threshold: float,
+        use: Use,
         found: Callable[[float], Sequence[tuple[Subject, float]]],
-        outcome: Outcome,
-    ) -> list[tuple[float, Subject]]:
-        calibration = self._vision.calibration(collection.face_model_version)
+        candidate: Callable[[float, Subject], Candidate],
+    ) -> Sequence[tuple[float, Subject]]:
+        """The subjects at or above the use's threshold, best first; none of them while they wait for review."""
+        version = use.collection.face_model_version
+        use.by(version)
+        calibration = self._vision.calibration(version)
         scored = [
             (float(calibration.similarity(cosine)), subject)
-            for subject, cosine in found(float(calibration.cosine(threshold)) - COSINE_SLACK)
+            for subject, cosine in found(float(calibration.cosine(use.threshold)) - COSINE_SLACK)
         ]
-        matches = [pair for pair in scored if pair[0] >= threshold]
-        facts: dict[str, Fact] = {"matches": len(matches), "face_model_version": collection.face_model_version}
+        matches = [pair for pair in scored if pair[0] >= use.threshold]
+        use.state(matches=len(matches), face_model_version=version)
         if matches:
-            facts["best"] = round(matches[0][0], 2)
-        outcome.state(**facts)
-        return matches
+            use.state(best=round(matches[0][0], 2))
+        return matches if use.disclose([candidate(*pair) for pair in matches]) else []

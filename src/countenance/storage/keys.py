@@ -179,19 +179,20 @@ class AccessKeys:
         self._lookups[access_key_id] = (now + LOOKUP_LIFETIME_SECONDS, signing)
         return signing
 
-    def revoke(self, access_key_id: str) -> None:
+    def revoke(self, access_key_id: str) -> AccessKey:
         """Ends a key for good; one that is revoked stays so. Raises ResourceNotFound for an unknown one."""
         keys = schema.access_keys
         with self._database.write() as connection:
-            known = connection.execute(select(keys.c.revoked_at).where(keys.c.access_key_id == access_key_id)).first()
-            if known is None:
-                raise ResourceNotFound(f"The access key {access_key_id} does not exist.")
             connection.execute(
                 update(keys)
                 .where(keys.c.access_key_id == access_key_id, keys.c.revoked_at.is_(None))
                 .values(revoked_at=time.time())
             )
+            row = connection.execute(_select_keys().where(keys.c.access_key_id == access_key_id)).one_or_none()
+        if row is None:
+            raise ResourceNotFound(f"The access key {access_key_id} does not exist.")
         self._lookups.pop(access_key_id, None)
+        return _to_access_key(row)
 
     def list(self) -> Sequence[AccessKey]:
         """All keys, revoked ones too, oldest first."""

@@ -7,6 +7,8 @@ extrapolation begins. Terms are those of ISO/IEC 19795-1 and ISO/IEC 2382-37. `d
 
 from __future__ import annotations
 
+import hashlib
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self, overload
@@ -216,6 +218,11 @@ class Calibration:
     def parse(cls, data: str | bytes) -> Calibration:
         """Parse the JSON text of a calibration file. Raises pydantic's `ValidationError`."""
         return cls(CalibrationRecord.model_validate_json(data))
+
+    @cached_property
+    def sha256(self) -> str:
+        """What pins the calibration: the hash of its record as JSON."""
+        return hashlib.sha256(self.record.model_dump_json().encode()).hexdigest()
 
     @property
     def face_model_version(self) -> str:

@@ -1,0 +1,62 @@
+"""What must go because its time is up or its authorization was refused: enrolled faces and withheld candidates.
+
+Nothing here is asked for by anybody: it is what earlier uses owe. Every erasure is an entry of the ledger, which says
+whether it came in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from countenance.gallery.limits import Erased, Limits
+from countenance.ledger.entries import Deletion, timestamp
+from countenance.review.cases import Case, Cases
+
+# How much later than due an erasure may come and still be in time: the sweeper's own rounds, and a restart.
+GRACE = timedelta(hours=1)
+
+
+class Erasure:
+    """Erases what is due. Each method gives the entries that say so, for the caller to record."""
+
+    def __init__(self, limits: Limits, cases: Cases) -> None:
+        self._limits = limits
+        self._cases = cases
+
+    def made_under(self, authorization: str) -> Sequence[Deletion]:
+        """Everything that was made under an authorization that is refused: the AI Act asks so in Art. 5(3), 26(10)."""
+        deletions = [
+            Deletion(reason="refusal", authorization=authorization, collection=erased.collection, faces=erased.faces)
+            for erased in self._limits.erase_made_under(authorization)
+        ]
+        cases = self._cases.under(authorization)
+        for case in cases:
+            self._cases.erase(case.uid)
+        if cases:
+            deletions.append(Deletion(reason="refusal", authorization=authorization, reviews=len(cases)))
+        return deletions
+
+    def due(self, now: datetime) -> Sequence[Deletion]:
+        """Everything whose time is up."""
+        deletions: list[Deletion] = [_of_faces(erased, now) for erased in self._limits.erase_due(now)]
+        for case in self._cases.due(now):
+            self._cases.erase(case.uid)
+            deletions.append(_of_case(case, now))
+        return deletions
+
+
+def _of_faces(erased: Erased, now: datetime) -> Deletion:
+    due = datetime.fromtimestamp(erased.due or 0.0, UTC)
+    return Deletion(
+        reason="retention",
+        collection=erased.collection,
+        faces=erased.faces,
+        due=timestamp(due),
+        late=now > due + GRACE,
+    )
+
+
+def _of_case(case: Case, now: datetime) -> Deletion:
+    due = case.due or now
+    return Deletion(reason="retention", reviews=1, due=timestamp(due), late=now > due + GRACE)
