@@ -66,11 +66,11 @@ class AuthorizationFacts(Facts):
     beneficiary: str = "o-example"
     collections: frozenset[str] = frozenset()
     offence: Offence | None = None
-    targeted: bool = Field(False, description="A search for one suspect or convict who is already known by name.")
+    targeted: bool = Field(default=False, description="A search for one suspect or convict who is already known by name.")
     issued: AwareDatetime
     valid_from: AwareDatetime
     valid_until: AwareDatetime
-    deadline: AwareDatetime | None = Field(None, description="By when an emergency must be approved.")
+    deadline: AwareDatetime | None = Field(default=None, description="By when an emergency must be approved.")
     approvals: int = 0
     uses_left: int | None = None
 
