@@ -66,7 +66,7 @@ class AuthorizationFacts(Facts):
     beneficiary: str = "o-example"
     collections: frozenset[str] = frozenset()
     offence: Offence | None = None
-    targeted: bool = Field(default=False, description="A search for one suspect or convict who is already known by name.")
+    targeted: bool = Field(default=False, description="A search for one suspect or convict already known by name.")
     issued: AwareDatetime
     valid_from: AwareDatetime
     valid_until: AwareDatetime
