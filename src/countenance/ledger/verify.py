@@ -14,6 +14,7 @@ from typing import NoReturn
 from countenance.errors import CountenanceError
 from countenance.ledger.checkpoints import Checkpoint, read_text, verified
 from countenance.ledger.coherence import Coherence, Incoherent
+from countenance.ledger.entries import AnyEntry
 from countenance.ledger.merkle import CompactRange, complete_root, leaf_hash, subtree_root
 from countenance.ledger.notes import InvalidNote, Verifier, parse
 from countenance.ledger.published import Damaged, Missing, PublishedLog
@@ -21,6 +22,8 @@ from countenance.ledger.tiles import TILE_HEIGHT, TILE_WIDTH, Tile, right_edge, 
 
 # Told after each bundle: how many entries are verified, of how many.
 Progress = Callable[[int, int], None]
+# Told each entry with its index, in order. What it is told counts once the whole log is verified, and not before.
+Taken = Callable[[int, AnyEntry], None]
 
 
 class Unverified(CountenanceError):
@@ -58,6 +61,7 @@ def verify(
     witnesses: Sequence[Verifier] = (),
     *,
     progress: Progress = lambda _done, _size: None,
+    taken: Taken = lambda _index, _entry: None,
 ) -> Report:
     """Verifies everything a log publishes, up to its newest checkpoint, by the keys that somebody trusts.
 
@@ -73,7 +77,7 @@ def verify(
         verified(note, trusted, witnesses)
     # Otherwise a trusted key may have handed over to the one that signed, as only the entries can tell.
     coherence = Coherence(trusted)
-    _Pass(log, checkpoint, coherence, progress).run()
+    _Pass(log, checkpoint, coherence, progress, taken).run()
     signed = verified(note, coherence.succession.in_force(), witnesses)
     cosigned = {signature.name: signature.time for signature in signed.cosignatures}
     for witness in witnesses:
@@ -94,12 +98,15 @@ def verify(
 class _Pass:
     """The tree as the entries make it, beside the tiles as they are published."""
 
-    def __init__(self, log: PublishedLog, checkpoint: Checkpoint, coherence: Coherence, progress: Progress) -> None:
+    def __init__(
+        self, log: PublishedLog, checkpoint: Checkpoint, coherence: Coherence, progress: Progress, taken: Taken
+    ) -> None:
         self._log = log
         self._checkpoint = checkpoint
         self._size = checkpoint.size
         self._coherence = coherence
         self._progress = progress
+        self._taken = taken
         self._tree = CompactRange()
         # By level, from 1 up: the hashes of the tile that is not full yet.
         self._open: list[list[bytes]] = []
@@ -133,7 +140,7 @@ class _Pass:
             if hashes[place] != published[place]:
                 self._blame(tile, place, damage)
             try:
-                self._coherence.take(leaf)
+                self._taken(first + place, self._coherence.take(leaf))
             except Incoherent as error:
                 raise _bad(first + place, f"{error.message}.", bundle) from error
         if damage:
