@@ -1,5 +1,5 @@
 """The command line: the same use cases as the wire, for whoever may read the data folder."""
 
-from countenance.cli.program import main
+from countenance.cli.launch import main
 
 __all__ = ["main"]

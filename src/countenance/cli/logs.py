@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Annotated
 
 import structlog
+import typer
+
+
+def common(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log every use on stderr, not only warnings.")
+    ] = False,
+) -> None:
+    """The option that stands before every command."""
+    configure(everything=verbose)
 
 
 def configure(*, everything: bool) -> None:

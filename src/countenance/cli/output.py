@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -23,7 +23,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from countenance.faces import BoundingBox
+if TYPE_CHECKING:
+    from countenance.faces import BoundingBox
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 

@@ -1,4 +1,4 @@
-"""The program: its commands, and what becomes of what they raise.
+"""The program: its commands.
 
 Exit status: 0 when it is done, 1 when it is refused or has failed (one sentence on stderr says why), 2 when the command
 line itself is wrong, 130 when it was interrupted.
@@ -6,12 +6,10 @@ line itself is wrong, 130 when it was interrupted.
 
 from __future__ import annotations
 
-import resource
-from typing import Annotated
-
 import typer
 
 from countenance.cli import (
+    authorizations,
     collections,
     comparison,
     detection,
@@ -20,15 +18,19 @@ from countenance.cli import (
     fairness,
     indexing,
     keys,
+    ledger,
     logs,
     migration,
     models,
+    moratoria,
+    organizations,
+    reviews,
     search,
     serve,
+    subjects,
     users,
+    witness,
 )
-from countenance.cli.output import refuse
-from countenance.errors import CountenanceError
 
 app = typer.Typer(
     name="countenance",
@@ -49,29 +51,15 @@ app.add_typer(users.app, name="users")
 app.command("export")(exchange.export_collection)
 app.command("import")(exchange.import_collection)
 app.command("import-rekognition")(migration.import_rekognition)
+app.add_typer(organizations.organization_app, name="organization")
+app.add_typer(organizations.principal_app, name="principal")
 app.add_typer(keys.app, name="keys")
+app.add_typer(authorizations.app, name="authorization")
+app.add_typer(moratoria.app, name="moratorium")
+app.add_typer(reviews.app, name="review")
+app.command("subject")(subjects.subject)
 app.add_typer(models.app, name="models")
 app.add_typer(fairness.app, name="fairness")
-
-
-@app.callback()
-def _common(
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log every use on stderr, not only warnings.")
-    ] = False,
-) -> None:
-    logs.configure(everything=verbose)
-
-
-def main() -> None:
-    """What the `countenance` command runs."""
-    # A crash must not write photos, templates and secrets into a file.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    try:
-        app()
-    except CountenanceError as error:
-        refuse(error.message)
-    except OSError as error:
-        # The machine's own refusals: no such file, no permission, no space left.
-        where = f"{error.filename}: " if error.filename else ""
-        refuse(f"{where}{error.strerror or error}.")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(witness.app, name="witness")
+app.callback()(logs.common)

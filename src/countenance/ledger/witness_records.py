@@ -3,6 +3,7 @@
     <state>/witness.key      the signer key, readable by its owner only
     <state>/witness.vkey     the verifier key, for everybody
     <state>/witness.sqlite   the newest cosigned checkpoint of each log
+    <state>/cosigned/        the same as files, of logs that were fetched
     <state>/evidence/        checkpoints of logs that contradicted themselves
 
 Trust: whoever can modify the database can make the witness cosign a fork; whoever can read the key can do so elsewhere.
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from countenance.errors import CountenanceError, Misconfigured
 from countenance.ledger.consistency import Fork
@@ -27,6 +29,7 @@ from countenance.storage import private_files
 KEY = "witness.key"
 VKEY = "witness.vkey"
 DATABASE = "witness.sqlite"
+COSIGNED = "cosigned"
 EVIDENCE = "evidence"
 
 # How long one process waits for another one that is writing.
@@ -147,6 +150,15 @@ def open_key(folder: Path, name: str | None) -> CosignerKey:
     if not (folder / VKEY).exists():
         private_files.replace(folder / VKEY, f"{key.vkey}\n".encode(), mode=_PUBLIC)
     return key
+
+
+def publish_cosigned(folder: Path, origin: str, record: Record) -> Path:
+    """Writes the newest cosigned checkpoint of a log into a file of its own, to be shown to others."""
+    # An origin looks like a path, and may be anything.
+    place = folder / COSIGNED / quote(origin, safe="")
+    place.parent.mkdir(exist_ok=True)
+    private_files.replace(place, str(record.note).encode(), mode=_PUBLIC)
+    return place
 
 
 def keep_evidence(folder: Path, fork: Fork) -> Path:

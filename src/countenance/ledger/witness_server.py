@@ -27,8 +27,10 @@ from countenance.ledger.witness import MAX_REQUEST_BYTES, NotCosigned, Witness
 REQUEST_SECONDS = 10.0
 # A connection that is kept is a thread that waits.
 IDLE_SECONDS = 30.0
-# Each has a thread; beyond them connections are closed at once.
-MAX_CONNECTIONS = 64
+# Each has a thread; beyond them connections are closed at once. Few of them are worked on at a time, as each takes
+# memory for a request and what is parsed of it.
+MAX_CONNECTIONS = 32
+MAX_WORKING = 4
 
 TEXT = "text/plain; charset=utf-8"
 SIZE = "text/x.tlog.size"
@@ -44,6 +46,7 @@ class WitnessServer(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, witness: Witness) -> None:
         self.witness = witness
+        self.working = threading.BoundedSemaphore(MAX_WORKING)
         self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
@@ -136,7 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, "There is nothing to post to but /add-checkpoint.\n")
             return
         try:
-            self._answer(HTTPStatus.OK, self.server.witness.add_checkpoint(body))
+            with self.server.working:
+                cosignature = self.server.witness.add_checkpoint(body)
+            self._answer(HTTPStatus.OK, cosignature)
         except NotCosigned as refusal:
             if refusal.size is not None:
                 self._answer(refusal.status, f"{refusal.size}\n", SIZE)

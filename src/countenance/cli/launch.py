@@ -1,0 +1,36 @@
+"""What the `countenance` command runs, and what becomes of what that raises."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import typer
+
+from countenance.cli.output import refuse
+from countenance.errors import CountenanceError
+
+
+def main() -> None:
+    """Runs the command line."""
+    # A crash must not write photos, templates and secrets into a file.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    try:
+        _program()()
+    except CountenanceError as error:
+        refuse(error.message)
+    except OSError as error:
+        # The machine's own refusals: no such file, no permission, no space left.
+        where = f"{error.filename}: " if error.filename else ""
+        refuse(f"{where}{error.strerror or error}.")
+
+
+def _program() -> typer.Typer:
+    # A witness runs where there is little memory; loading all commands alone takes 260 MB.
+    if next((word for word in sys.argv[1:] if not word.startswith("-")), None) == "witness":
+        from countenance.cli.witness import program  # noqa: PLC0415
+
+        return program
+    from countenance.cli.program import app  # noqa: PLC0415
+
+    return app
