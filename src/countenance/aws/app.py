@@ -24,6 +24,7 @@ from countenance.aws.errors import (
     UnrecognizedClientException,
     error_response,
     failure_trace,
+    is_for_clients,
 )
 from countenance.aws.intake import Intake, discard
 from countenance.aws.protocols import WireProtocol, media_type
@@ -33,7 +34,7 @@ from countenance.aws.signature import Claim, read_claim
 from countenance.aws.signature import Scope as CredentialScope
 from countenance.aws.sts.protocol import CONTENT_TYPE as FORM
 from countenance.aws.sts.protocol import SecurityTokenService
-from countenance.errors import CountenanceError, Misconfigured
+from countenance.errors import CountenanceError, Unaccountable
 from countenance.service.application import Application
 from countenance.service.sessions import Signer
 from countenance.service.uses import Answer, released
@@ -74,6 +75,7 @@ class Edge:
 
     async def serve(self, request: Request) -> Response:
         """`POST /`."""
+        request.state.answer = Answer()  # of a use that was never begun
         protocol: WireProtocol = self._sts if media_type(request) == FORM else self._rekognition
         try:
             return await self._answer(request, protocol)
@@ -83,7 +85,7 @@ class Edge:
             _record(error, request, protocol)
             await discard(request.stream())
             response = protocol.error_response(error, request.state.request_id)
-            response.headers.update(_beside(request))
+            response.headers.update(answer_headers(request.state.answer))
             return response
 
     async def health(self, _: Request) -> Response:
@@ -114,7 +116,7 @@ class Edge:
                     return undertaking.carry_out(self._application, signer.caller, body)
 
             content = await to_thread.run_sync(carry_out, limiter=limiter)
-        return Response(content, media_type=protocol.media_type, headers=_beside(request))
+        return Response(content, media_type=protocol.media_type, headers=answer_headers(request.state.answer))
 
     def _signer(self, claim: Claim) -> Signer:
         """Who must have signed, and with which secret."""
@@ -177,9 +179,8 @@ class RequestIds:
             await self._app(scope, receive, send_with_id)
 
 
-def _beside(request: Request) -> dict[str, str]:
-    """The headers that an answer carries beside itself, a denial too; none where no use was begun."""
-    answer: Answer = getattr(request.state, "answer", Answer())
+def answer_headers(answer: Answer) -> dict[str, str]:
+    """What an answer carries beside itself, a denial too."""
     headers = {}
     if answer.receipt is not None:
         headers[RECEIPT] = str(answer.receipt)
@@ -197,7 +198,7 @@ def _record(error: Exception, request: Request, protocol: WireProtocol) -> None:
         operation=request.headers.get("x-amz-target", "")[:MAX_LOGGED],
         client=request.client and request.client.host,
     )
-    if isinstance(error, Refusal | CountenanceError) and not isinstance(error, Misconfigured):
+    if isinstance(error, Refusal | CountenanceError) and is_for_clients(error) and not isinstance(error, Unaccountable):
         entry.info("refused", code=error.code)
     else:
         entry.error("failed", trace=failure_trace(error))

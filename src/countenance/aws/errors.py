@@ -1,7 +1,7 @@
 """How errors are told on the wire: AWS JSON 1.1, with the class of the exception in `__type`; STS has its own way.
 
-Two kinds reach a client: `countenance.errors`, which carry the names of Rekognition's own model, and the refusals
-below, which every AWS service answers before an operation is reached and which no service model lists.
+Two kinds reach a client: errors that carry the names of Rekognition's own model, as `countenance.errors` has them, and
+the refusals below, which every AWS service answers before an operation is reached and which no service model lists.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from countenance.errors import CountenanceError, ImageTooLarge, InvalidImageFormat, Misconfigured, Unaccountable
+from countenance.aws.model import exception_names
+from countenance.errors import CountenanceError, ImageTooLarge, InvalidImageFormat, Unaccountable
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 
@@ -120,7 +121,7 @@ def error_response(error: Exception, request_id: str) -> Response:
     """
     if isinstance(error, Refusal):
         code, message, status = error.code, error.message, error.status
-    elif isinstance(error, CountenanceError) and not isinstance(error, Misconfigured):
+    elif isinstance(error, CountenanceError) and is_for_clients(error):
         status = 500 if isinstance(error, Unaccountable) else 400
         code, message = error.code, _as_documented(error)
     else:
@@ -129,6 +130,11 @@ def error_response(error: Exception, request_id: str) -> Response:
     return Response(
         json.dumps(body).encode(), status_code=status, media_type=CONTENT_TYPE, headers={"x-amzn-ErrorType": code}
     )
+
+
+def is_for_clients(error: Exception) -> bool:
+    """Whether a client is told what went wrong. What Rekognition has no exception for is the server's own affair."""
+    return isinstance(error, Refusal) or (isinstance(error, CountenanceError) and error.code in exception_names())
 
 
 def _as_documented(error: CountenanceError) -> str:

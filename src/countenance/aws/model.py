@@ -32,6 +32,13 @@ def operation_model(name: str) -> OperationModel:
 
 
 @cache
+def exception_names() -> frozenset[str]:
+    """Every exception that an operation of Rekognition may answer."""
+    model = service_model()
+    return frozenset(name for name in model.shape_names if model.shape_for(name).metadata.get("exception"))
+
+
+@cache
 def target_prefix() -> str:
     """What stands before the operation's name in X-Amz-Target."""
     return str(service_model().metadata["targetPrefix"])

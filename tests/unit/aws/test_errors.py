@@ -52,10 +52,31 @@ def test_what_is_our_own_fault_is_told_without_details(error: Exception) -> None
     assert "secret" not in body["Message"]
 
 
-@pytest.mark.parametrize("error", errors.CountenanceError.__subclasses__(), ids=lambda error: str(error.__name__))
+KINDS = [kind for kind in errors.CountenanceError.__subclasses__() if kind.__module__ == errors.__name__]
+
+
+@pytest.mark.parametrize("error", KINDS, ids=lambda error: str(error.__name__))
 def test_every_error_is_an_exception_of_the_service_model(error: type[errors.CountenanceError]) -> None:
     if error is not errors.Misconfigured:
         assert service_model().shape_for(error.code).metadata["exception"]
+
+
+def test_what_rekognition_has_no_exception_for_is_told_without_details() -> None:
+    class Fork(errors.CountenanceError):
+        """The witness has seen another ledger."""
+
+        code = "Fork"
+
+    response = error_response(Fork(), "id-1")
+    assert response.status_code == 500
+    assert "witness" not in json.loads(response.body)["Message"]
+
+
+def test_what_cannot_be_recorded_is_a_fault_of_the_server_with_its_reason() -> None:
+    response = error_response(errors.Unaccountable("The disk of the ledger is full."), "id-1")
+    assert response.status_code == 500
+    body = json.loads(response.body)
+    assert (body["__type"], body["Message"]) == ("InternalServerError", "The disk of the ledger is full.")
 
 
 def test_the_log_learns_where_it_failed_and_no_value() -> None:

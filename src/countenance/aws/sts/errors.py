@@ -10,7 +10,6 @@ from countenance.errors import (
     AccessDenied,
     CountenanceError,
     InvalidParameter,
-    Misconfigured,
     ResourceNotFound,
     Unaccountable,
 )
@@ -55,7 +54,7 @@ def error_response(error: Exception, request_id: str) -> Response:
 
     Anything that is not meant for a client is an InternalFailure that says nothing but the request id.
     """
-    if isinstance(error, errors.Refusal | CountenanceError) and not isinstance(error, Misconfigured):
+    if isinstance(error, errors.Refusal | CountenanceError) and errors.is_for_clients(error):
         code, status = _TOLD.get(type(error), (error.code, 400))
         message = error.message
     else:
