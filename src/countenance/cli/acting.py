@@ -17,7 +17,7 @@ import typer
 from countenance.policy.vocabulary import Purpose
 
 if TYPE_CHECKING:
-    from countenance.service.application import Application
+    from countenance.service.administration import Administration
     from countenance.service.callers import Caller
 
 Command = Callable[..., None]
@@ -37,7 +37,7 @@ class Acting:
     authorization: str | None = None
     beneficiary: str | None = None
 
-    def caller(self, application: Application) -> Caller:
+    def caller(self, application: Administration) -> Caller:
         """The caller that the use cases know. Raises `ResourceNotFound`, `InvalidParameter`."""
         return application.locals.caller(
             self.principal,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from countenance.cli.acting import PrincipalOption
-from countenance.cli.configuration import opened, with_settings
+from countenance.cli.configuration import administered, with_settings
 from countenance.cli.identifiers import moment
 from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.policy.vocabulary import LegalBasis, Offence, Purpose
@@ -56,7 +56,7 @@ def request(
     as_json: AsJson = False,
 ) -> None:
     """Ask for an authorization. It is pending until somebody else approves it."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         asked = application.authorizations.request(
             application.locals.caller(principal),
             purpose=purpose,
@@ -79,7 +79,7 @@ def request(
 @with_settings("data")
 def approve(settings: Settings, authorization: IdArgument, principal: Decider, *, as_json: AsJson = False) -> None:
     """Approve an authorization that somebody else asked for."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         decided = application.authorizations.approve(application.locals.caller(principal), authorization)
     _print(decided, as_json=as_json)
 
@@ -88,7 +88,7 @@ def approve(settings: Settings, authorization: IdArgument, principal: Decider, *
 @with_settings("data")
 def refuse(settings: Settings, authorization: IdArgument, principal: Decider, *, as_json: AsJson = False) -> None:
     """Refuse an authorization. What was made under it as an emergency is erased at once."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         decided = application.authorizations.refuse(application.locals.caller(principal), authorization)
     _print(decided, as_json=as_json)
 
@@ -99,7 +99,7 @@ def revoke(
     settings: Settings, authorization: IdArgument, *, principal: PrincipalOption = None, as_json: AsJson = False
 ) -> None:
     """End an authorization before its time."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         ended = application.authorizations.revoke(application.locals.caller(principal), authorization)
     _print(ended, as_json=as_json)
 
@@ -108,7 +108,7 @@ def revoke(
 @with_settings("data")
 def list_(settings: Settings, *, principal: PrincipalOption = None, as_json: AsJson = False) -> None:
     """List all authorizations with their states and deadlines."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         found = application.authorizations.list(application.locals.caller(principal))
     if as_json:
         print_json([_structure(one) for one in found])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -18,6 +18,7 @@ from countenance.errors import Misconfigured
 from countenance.settings import Settings
 
 if TYPE_CHECKING:
+    from countenance.service.administration import Administration
     from countenance.service.application import Application
 
 ENVIRONMENT_PREFIX = "COUNTENANCE_"
@@ -80,18 +81,29 @@ def make_settings(given: Mapping[str, object]) -> Settings:
 @contextmanager
 def opened(settings: Settings, *, creates: bool = False) -> Iterator[Application]:
     """The application on the data folder, closed afterwards. Only what `creates` something may begin a new folder."""
+    _check_folder(settings, creates=creates)
+    # Imported when needed: the runtimes behind it take a second to load, and `--help` shall not wait for them.
+    from countenance.service.application import Application  # noqa: PLC0415
+
+    with closing(Application(settings)) as application:
+        yield application
+
+
+@contextmanager
+def administered(settings: Settings, *, creates: bool = False) -> Iterator[Administration]:
+    """What can be done on the data folder without a photo, closed afterwards. No face model is loaded for it."""
+    _check_folder(settings, creates=creates)
+    from countenance.service.administration import Administration  # noqa: PLC0415
+
+    with closing(Administration(settings)) as administration:
+        yield administration
+
+
+def _check_folder(settings: Settings, *, creates: bool) -> None:
     if not creates and not settings.data.is_dir():
         raise Misconfigured(
             f"There is no data folder at {settings.data}: say where it is with --data or {ENVIRONMENT_PREFIX}DATA."
         )
-    # Imported when needed: the runtimes behind it take a second to load, and `--help` shall not wait for them.
-    from countenance.service.application import Application  # noqa: PLC0415
-
-    application = Application(settings)
-    try:
-        yield application
-    finally:
-        application.close()
 
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from countenance.cli.configuration import opened, with_settings
+from countenance.cli.configuration import administered, with_settings
 from countenance.cli.identifiers import name
 from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.policy.vocabulary import Purpose
@@ -40,7 +40,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Issue an access key to a named principal, for a purpose. Its secret is shown now and never again."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         issued = application.keys.create(
             application.locals.caller(),
             principal,
@@ -60,7 +60,7 @@ def create(
 @with_settings("data")
 def list_(settings: Settings, as_json: AsJson = False) -> None:
     """List all access keys, revoked ones too, without their secrets."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         keys = application.keys.list(application.locals.caller())
     if as_json:
         print_json(
@@ -104,7 +104,7 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """End an access key, within a second also on servers that are running."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         application.keys.revoke(application.locals.caller(), access_key_id)
     if as_json:
         print_json({"revoked": access_key_id})

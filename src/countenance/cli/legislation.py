@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countenance.cli.acting import PrincipalOption
-from countenance.cli.configuration import opened, with_settings
+from countenance.cli.configuration import administered, with_settings
 from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.policy.packs import Pack, shipped
 from countenance.settings import Settings
@@ -38,7 +38,7 @@ def propose(
 ) -> None:
     """Propose to put packs in force, or out of force. Another person must approve it."""
     read = [_pack(name) for name in packs or ()]
-    with opened(settings) as application:
+    with administered(settings) as application:
         change = application.policies.propose(application.locals.caller(principal), read, without or ())
     print_change(change, as_json=as_json)
 
@@ -46,7 +46,7 @@ def propose(
 @with_settings("data")
 def approve(settings: Settings, change: ChangeArgument, principal: Approver, *, as_json: AsJson = False) -> None:
     """Put a change in force that somebody else proposed."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         approved = application.policies.approve(application.locals.caller(principal), change)
     print_change(approved, as_json=as_json)
 
@@ -54,7 +54,7 @@ def approve(settings: Settings, change: ChangeArgument, principal: Approver, *, 
 @with_settings("data")
 def reject(settings: Settings, change: ChangeArgument, principal: Approver, *, as_json: AsJson = False) -> None:
     """Reject a proposed change."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         rejected = application.policies.reject(application.locals.caller(principal), change)
     print_change(rejected, as_json=as_json)
 
@@ -62,7 +62,7 @@ def reject(settings: Settings, change: ChangeArgument, principal: Approver, *, a
 @with_settings("data")
 def list_(settings: Settings, *, principal: PrincipalOption = None, as_json: AsJson = False) -> None:
     """List the packs in force, and every change there was."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         caller = application.locals.caller(principal)
         in_force, changes = application.policies.in_force(caller), application.policies.list(caller)
     packs = in_force.policies.packs.values()

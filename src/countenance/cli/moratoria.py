@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from countenance.cli.acting import PrincipalOption
-from countenance.cli.configuration import opened, with_settings
+from countenance.cli.configuration import administered, with_settings
 from countenance.cli.identifiers import moment
 from countenance.cli.legislation import print_change
 from countenance.cli.output import AsJson, print_json, print_table
@@ -31,7 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="Declare moratoria, extend and end 
 @with_settings("data")
 def list_(settings: Settings, *, principal: PrincipalOption = None, as_json: AsJson = False) -> None:
     """List the moratoria: what they suspend, whether they bind now, and why."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         found, now = application.policies.moratoria(application.locals.caller(principal))
     if as_json:
         print_json([{**one.facts(), "in_force": one.in_force(now), "held": one.held(now)} for one in found])
@@ -80,8 +80,8 @@ def declare(
     as_json: AsJson = False,
 ) -> None:
     """Propose a moratorium on matching faces. It begins when another person approves it."""
-    with opened(settings) as application:
-        # Imported when needed, as `opened` does.
+    with administered(settings) as application:
+        # Imported when needed, as `administered` does.
         from countenance.policy.declarations import declared  # noqa: PLC0415
 
         caller = application.locals.caller(principal)
@@ -110,7 +110,7 @@ def extend(
     as_json: AsJson = False,
 ) -> None:
     """Propose a later sunset. Another person must approve it."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         change = application.policies.extend(application.locals.caller(principal), moratorium, sunset)
     print_change(change, as_json=as_json)
 
@@ -121,7 +121,7 @@ def end(
     settings: Settings, moratorium: NameArgument, *, principal: PrincipalOption = None, as_json: AsJson = False
 ) -> None:
     """Propose to end a moratorium. Another person must approve it."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         change = application.policies.end(application.locals.caller(principal), moratorium)
     print_change(change, as_json=as_json)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from countenance.cli.configuration import opened, with_settings
+from countenance.cli.configuration import administered, with_settings
 from countenance.cli.identifiers import moment, name
 from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.policy.vocabulary import OrganizationKind
@@ -43,7 +43,7 @@ def create_organization(
     as_json: AsJson = False,
 ) -> None:
     """Enter an organization. What it is decides what policies let it do."""
-    with opened(settings, creates=True) as application:
+    with administered(settings, creates=True) as application:
         created = application.organizations.create(application.locals.caller(), organization, kind, jurisdiction or "")
     _print_organization(created, as_json=as_json)
 
@@ -62,7 +62,7 @@ def declare_organization(
     as_json: AsJson = False,
 ) -> None:
     """Change what an organization is, suspend it or restore it. The ledger keeps the change."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         declared = application.organizations.declare(
             application.locals.caller(), organization, kind=kind, jurisdiction=jurisdiction, suspended=suspended
         )
@@ -73,7 +73,7 @@ def declare_organization(
 @with_settings("data")
 def list_organizations(settings: Settings, as_json: AsJson = False) -> None:
     """List all organizations."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         found = application.organizations.list(application.locals.caller())
     if as_json:
         print_json([_organization(one) for one in found])
@@ -100,7 +100,7 @@ def create_principal(
     as_json: AsJson = False,
 ) -> None:
     """Enter a person or service of an organization, with the day their training runs out."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         given = {"roles": roles} if roles else {}
         created = application.organizations.create_principal(
             application.locals.caller(), principal, organization, trained_until=trained_until, **given
@@ -124,7 +124,7 @@ def change_principal(
     as_json: AsJson = False,
 ) -> None:
     """Renew somebody's training, suspend or restore them."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         changed = application.organizations.change_principal(
             application.locals.caller(), principal, organization, trained_until=trained_until, suspended=suspended
         )
@@ -135,7 +135,7 @@ def change_principal(
 @with_settings("data")
 def list_principals(settings: Settings, as_json: AsJson = False) -> None:
     """List all principals."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         found = application.organizations.principals(application.locals.caller())
     if as_json:
         print_json([_principal(one) for one in found])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countenance.cli.acting import PrincipalOption
-from countenance.cli.configuration import opened, with_settings
+from countenance.cli.configuration import administered, with_settings
 from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.settings import Settings
 
@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Review candidates that are withhel
 @with_settings("data")
 def list_(settings: Settings, *, principal: PrincipalOption = None, as_json: AsJson = False) -> None:
     """List the cases, and how many people still must look at each."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         found = application.reviews.list(application.locals.caller(principal))
     if as_json:
         print_json([_case(one) for one in found])
@@ -42,7 +42,7 @@ def list_(settings: Settings, *, principal: PrincipalOption = None, as_json: AsJ
 @with_settings("data")
 def show(settings: Settings, case: CaseArgument, *, principal: PrincipalOption = None, as_json: AsJson = False) -> None:
     """Show the candidates of a case, without what others said of them."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         found, candidates = application.reviews.candidates(application.locals.caller(principal), case)
     _print(found, candidates, as_json=as_json)
 
@@ -62,7 +62,7 @@ def judge(
     as_json: AsJson = False,
 ) -> None:
     """Say which candidates are the person. All others are said not to be."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         judged = application.reviews.judge(application.locals.caller(principal), case, frozenset(confirm or ()))
     if as_json:
         print_json(_case(judged))
@@ -76,7 +76,7 @@ def disclose(
     settings: Settings, case: CaseArgument, *, principal: PrincipalOption = None, as_json: AsJson = False
 ) -> None:
     """Disclose the candidates that everybody confirmed to the organization that searched."""
-    with opened(settings) as application:
+    with administered(settings) as application:
         found, confirmed = application.reviews.disclose(application.locals.caller(principal), case)
     _print(found, confirmed, as_json=as_json)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from countenance import __version__
@@ -11,7 +13,7 @@ from countenance.errors import Misconfigured
 from countenance.ledger.entries import Entry, ModelChange
 from countenance.ledger.fetching import Unreachable
 from countenance.ledger.keys import KeyFile
-from countenance.ledger.log import Ledger
+from countenance.ledger.log import Ledger, utc_now
 from countenance.ledger.notes import InvalidKey
 from countenance.ledger.witness_client import WitnessClient
 from countenance.policy.sets import PolicySets
@@ -28,7 +30,7 @@ from countenance.storage.principals import Principals
 MODELS = "models.json"
 
 
-def open_ledger(settings: Settings) -> tuple[Ledger, Database]:
+def open_ledger(settings: Settings, clock: Callable[[], datetime] = utc_now) -> tuple[Ledger, Database]:
     """The ledger of the settings, and its database, which is closed after it.
 
     Raises `Misconfigured`, and `Unaccountable` when its parts do not belong together.
@@ -38,7 +40,7 @@ def open_ledger(settings: Settings) -> tuple[Ledger, Database]:
         database.migrate()
         keys = KeyFile(settings.effective_ledger_key, name=settings.ledger_origin)
         witnesses = [_witness(setting) for setting in sorted(settings.ledger_witnesses)]
-        return Ledger(database, settings.effective_ledger_folder, keys, witnesses=witnesses), database
+        return Ledger(database, settings.effective_ledger_folder, keys, clock=clock, witnesses=witnesses), database
     except BaseException:
         database.close()
         raise

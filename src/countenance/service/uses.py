@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -38,10 +38,15 @@ from countenance.service.pins import Pins
 from countenance.service.records import Candidate, Fact, Record, decision_entry, intent_entry, retain_until
 from countenance.storage.principals import Organization
 from countenance.storage.salts import Salts, case_subject, commitment
-from countenance.vision.images import Photo
+
+if TYPE_CHECKING:
+    from countenance.vision.images import Photo
 
 # How old a witness's cosignature may be, in seconds, to count as one that policies can ask for.
 WITNESSED_SECONDS = 600.0
+
+# The pack that says who may do what at all.
+BASE = "base"
 
 log = structlog.get_logger("countenance.uses")
 
@@ -326,7 +331,9 @@ def _denial(verdict: Verdict, unlock: str) -> Verdict:
 
 def _sentence(action: Action, decision: Decision) -> str:
     """What the person who asked is told: why, by which policies, and what would change it."""
-    reasons = [f"{policy.message or 'denied'} ({policy.pack}: {policy.id})" for policy in decision.policies]
+    # The base pack's reasons come last: what suspends a use altogether is told before what it would need otherwise.
+    policies = sorted(decision.policies, key=lambda policy: policy.pack == BASE)
+    reasons = [f"{policy.message or 'denied'} ({policy.pack}: {policy.id})" for policy in policies]
     if decision.errors:
         reasons.append("The policies could not be evaluated, which counts as a denial; the operator's log says more.")
     elif not reasons:

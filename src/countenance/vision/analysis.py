@@ -64,20 +64,8 @@ class Vision:
         with self._loading:
             if face_model_version not in self._calibrations:
                 card = self._catalogue.recognizer(face_model_version)
-                if card.folder is None:
-                    calibration = Calibration.packaged(face_model_version)
-                else:
-                    calibration = Calibration.read(card.folder / f"{face_model_version}.json")
-                self._calibrations[face_model_version] = calibration
+                self._calibrations[face_model_version] = Calibration.of_card(card)
             return self._calibrations[face_model_version]
-
-    def files(self, face_model_version: str) -> tuple[str, ...]:
-        """The SHA-256 of the files that find faces and make templates of `face_model_version`, in hex.
-
-        Raises Misconfigured when this installation has no such model.
-        """
-        cards = (self._catalogue.default(Role.DETECTOR), self._catalogue.recognizer(face_model_version))
-        return tuple(file.sha256 for card in cards for file in card.files)
 
     def detect(self, photo: Photo) -> list[Detection]:
         """The largest faces of a photo, at most 100, largest first; none is an empty list."""

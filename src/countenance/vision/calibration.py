@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from countenance.errors import Misconfigured
+from countenance.vision.models.cards import ModelCard
 
 # What a Similarity means: the false match rate of the worst measured group. Linear in log10(FMR) between these.
 SIMILARITY_OF_FMR: dict[float, float] = {1.0: 0.0, 1e-3: 80.0, 1e-4: 90.0, 1e-5: 95.0, 1e-6: 99.0}
@@ -213,6 +214,13 @@ class Calibration:
         folder = resources.files("countenance.vision.models") / "calibrations"
         with resources.as_file(folder / f"{face_model_version}.json") as path:
             return cls.read(path)
+
+    @classmethod
+    def of_card(cls, card: ModelCard) -> Calibration:
+        """The calibration of a recognizer: packaged, or beside an operator's own card. Raises `Misconfigured`."""
+        if card.folder is None:
+            return cls.packaged(card.face_model_version)
+        return cls.read(card.folder / f"{card.face_model_version}.json")
 
     @classmethod
     def parse(cls, data: str | bytes) -> Calibration:
