@@ -14,7 +14,7 @@ from functools import partial
 
 from countenance.policy.actions import GROUPS
 from countenance.policy.entities import time_text
-from countenance.policy.requests import AuthorizationFacts, CollectionFacts, FootageFacts, RequestFacts
+from countenance.policy.requests import AuthorizationFacts, CollectionFacts, FootageFacts, PrincipalFacts, RequestFacts
 from countenance.policy.vocabulary import AuthorizationState, LegalBasis, Offence, Purpose, Sensitivity
 
 # The purposes that a collection of missing persons is kept for.
@@ -30,6 +30,9 @@ BASES = (
     LegalBasis.EMERGENCY,
 )
 
+# When somebody was trained who never was.
+NEVER = PrincipalFacts().trained_until
+
 # What an authorization or a training that somebody might have would be like.
 VALID_FOR = timedelta(days=30)
 EMERGENCY_DEADLINE = timedelta(hours=24)
@@ -39,13 +42,15 @@ EMERGENCY_DEADLINE = timedelta(hours=24)
 class Change:
     """One thing that could be different. Changes of one `family` exclude each other.
 
-    `sentence` has a place for the `word` by which they differ, or for several of them.
+    `sentence` has a place for the `word` by which they differ, or for several of them. `is_another_use`: what is asked
+    for would not be the same any more.
     """
 
     family: str
     sentence: str
     word: str = ""
     apply: Callable[[RequestFacts], RequestFacts] = field(default=lambda request: request, compare=False)
+    is_another_use: bool = False
 
 
 def changes(request: RequestFacts, thresholds: Sequence[float]) -> list[Change]:
@@ -68,6 +73,9 @@ def _authorization(request: RequestFacts) -> Iterator[Change]:
     given = request.authorization
     if given is not None and given.state is AuthorizationState.PENDING:
         yield Change("grant", "the authorization must be granted", apply=_granted)
+    if given is not None:
+        sentence = "it must be done without this authorization"
+        yield Change("no authorization", sentence, apply=lambda facts: _with(facts, authorization=None))
     for basis in BASES:
         yield Change(
             "authorization",
@@ -91,11 +99,9 @@ def _authorization(request: RequestFacts) -> Iterator[Change]:
 
 
 def _person(request: RequestFacts) -> Iterator[Change]:
-    yield Change(
-        "training",
-        f"the training must be renewed (it counted until {time_text(request.principal.trained_until)[:10]})",
-        apply=_trained,
-    )
+    trained_until = request.principal.trained_until
+    renewed = f"the training must be renewed (it counted until {time_text(trained_until)[:10]})"
+    yield Change("training", renewed if trained_until > NEVER else "needs training", apply=_trained)
     yield Change(
         "debts",
         "the overdue emergency must be approved or refused",
@@ -139,6 +145,7 @@ def _elsewhere(request: RequestFacts) -> Iterator[Change]:
             "the purpose must be {}, against a collection kept for missing persons",
             purpose,
             partial(_rescuing, purpose),
+            is_another_use=True,
         )
 
 
@@ -147,7 +154,7 @@ def _with(request: RequestFacts, **facts: object) -> RequestFacts:
 
 
 def _authorized_by(basis: LegalBasis, request: RequestFacts) -> RequestFacts:
-    """The same with an authorization of this kind that fits, and its case; what it is about stays as it was."""
+    """The same with an authorization of this kind that fits; what it is about stays as it was."""
     urgent = basis is LegalBasis.EMERGENCY
     given = request.authorization
     fitting = AuthorizationFacts(
@@ -164,7 +171,8 @@ def _authorized_by(basis: LegalBasis, request: RequestFacts) -> RequestFacts:
         valid_until=request.now + VALID_FOR,
         deadline=request.now + EMERGENCY_DEADLINE if urgent else None,
     )
-    return _with(request, authorization=fitting, has_case=True)
+    # An authorization names its case; a case that is missing beside one is another matter.
+    return _with(request, authorization=fitting, has_case=request.has_case or given is None)
 
 
 def _about(offence: Offence, request: RequestFacts) -> RequestFacts:

@@ -1,7 +1,7 @@
 """What would unlock a denied use, found by asking again and not by reading policies.
 
-Single changes are tried first, then changes on top of those that removed some of what forbids the use, up to four at
-once. What is told is minimal: nothing smaller that was tried would do.
+Single changes are tried first, then changes on top of those that removed some of what forbids the use. What is told is
+minimal: nothing smaller that was tried would do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from countenance.policy.words import choice
 
 # How often is asked at most, at about 0.2 ms each.
 MAX_QUESTIONS = 150
-MAX_CHANGES = 4
+MAX_CHANGES = 5
 MAX_SENTENCES = 3
 
 Decide = Callable[[RequestFacts], Decision]
@@ -46,46 +46,46 @@ class _Search:
         self._decide = decide
         self._candidates = candidates
         self._left = MAX_QUESTIONS
-        self._answers: dict[Changes, Decision | None] = {}
+        self._answers: dict[Changes, Decision] = {}
+        self._found: list[Changes] = []
 
     def smallest(self, denied: Decision) -> list[Changes]:
-        """The smallest sets of changes that were found to do, one for each choice of families."""
-        frontier: list[_State] = [((), denied)]
-        useful: set[str] = set()
-        for _ in range(MAX_CHANGES):
-            found: dict[tuple[str, ...], Changes] = {}
-            nearer: dict[tuple[object, ...], _State] = {}
-            # What helped by itself comes first: questions are few.
-            for pool in (True, False):
-                for before, decision in frontier:
-                    candidates = [change for change in self._candidates if (change.family in useful) is pool]
-                    self._extend(before, decision, candidates, found, nearer)
-                if found:
-                    return list(found.values())
-            useful |= {change.family for changes, _ in nearer.values() for change in changes}
-            frontier = sorted(nearer.values(), key=lambda state: len(state[1].policies))
-        return []
+        """Sets of changes that do and have no smaller one inside, those of the use itself before those of another use.
 
-    def _extend(
-        self,
-        before: Changes,
-        decision: Decision,
-        candidates: Iterable[Change],
-        found: dict[tuple[str, ...], Changes],
-        nearer: dict[tuple[object, ...], _State],
-    ) -> None:
-        """Ask with one change more: what is allowed is found, what is forbidden by fewer policies is nearer."""
-        for after in self._one_more(before, candidates):
-            families = tuple(change.family for change in after)
-            if families in found or len(found) >= MAX_SENTENCES:
-                continue
-            answer = self._ask(after)
-            if answer is None:
-                continue
-            if answer.allowed:
-                found[families] = after
-            elif _fewer(answer, decision):
-                nearer.setdefault((families, _names(answer)), (after, answer))
+        Larger ones are looked for until one is found that leaves the use what it is: first of changes that helped by
+        themselves, then with one more of the others on top, which may help only together with them.
+        """
+        nearer = self._extend([((), denied)], self._candidates)
+        helpful = [change for (change,), _ in nearer]
+        frontier, reached = nearer, nearer
+        for _ in range(MAX_CHANGES - 1):
+            if self._is_found():
+                break
+            frontier = self._extend(frontier, helpful)
+            reached = [*reached, *frontier]
+        if not self._is_found():
+            self._extend(sorted(reached, key=lambda state: len(state[1].policies)), self._candidates)
+        return sorted(self._found, key=_is_another_use)
+
+    def _is_found(self) -> bool:
+        return any(not _is_another_use(changes) for changes in self._found)
+
+    def _extend(self, frontier: Iterable[_State], candidates: Sequence[Change]) -> list[_State]:
+        """Ask with one change more: what is allowed is found, what is forbidden by fewer policies is answered."""
+        nearer: dict[tuple[object, ...], _State] = {}
+        for before, decision in frontier:
+            for after in self._one_more(before, candidates):
+                families = _families(after)
+                if any(_families(changes) <= families for changes in self._found):
+                    continue
+                answer = self._ask(after)
+                if answer is None:
+                    continue
+                if answer.allowed:
+                    self._found.append(after)
+                elif _fewer(answer, decision):
+                    nearer.setdefault((families, _names(answer)), (after, answer))
+        return list(nearer.values())
 
     def told(self, changes: Changes) -> str:
         """A set of changes in words, with the alternatives that would do as well."""
@@ -104,9 +104,8 @@ class _Search:
 
     def _one_more(self, before: Changes, candidates: Iterable[Change]) -> Iterator[Changes]:
         """`before` and each of the candidates that makes a difference, in the order in which changes are made."""
-        families = {change.family for change in before}
         for change in candidates:
-            if change.family not in families:
+            if change.family not in _families(before):
                 chosen = {*before, change}
                 after = tuple(one for one in self._candidates if one in chosen)
                 if _applied(self._request, after) != _applied(self._request, before):
@@ -126,6 +125,14 @@ def _applied(request: RequestFacts, changes: Iterable[Change]) -> RequestFacts:
     for change in changes:
         request = change.apply(request)
     return request
+
+
+def _families(changes: Changes) -> frozenset[str]:
+    return frozenset(change.family for change in changes)
+
+
+def _is_another_use(changes: Changes) -> bool:
+    return any(change.is_another_use for change in changes)
 
 
 def _names(decision: Decision) -> frozenset[tuple[str, str]]:
