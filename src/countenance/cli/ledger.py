@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -81,7 +81,8 @@ def verify(
         if "://" not in place and Path(place).is_file():
             _verify_receipt(Path(place), key or [], witness or [], entry, as_json=as_json)
         else:
-            _verify_log(PublishedLog.at(place), key or [], witness or [], as_json=as_json)
+            with PublishedLog.at(place) as log:
+                _verify_log(log, key or [], witness or [], as_json=as_json)
     except CountenanceError as error:
         if as_json:
             where = {"index": error.index, "file": error.file} if isinstance(error, Unverified | Damaged) else {}
@@ -153,9 +154,9 @@ def prove(
 
     The receipt carries the entry, and is verified before it is written.
     """
-    log = PublishedLog.at(place or str(settings.effective_ledger_folder))
-    trusted = key or _claimed_keys(log)
-    receipt, entry = _receipt(log, index)
+    with PublishedLog.at(place or str(settings.effective_ledger_folder)) as log:
+        trusted = key or _claimed_keys(log)
+        receipt, entry = _receipt(log, index)
     signed = receipts.verify(receipt, trusted, entry=entry)
     path = out or Path(f"{index}{receipts.SUFFIX}")
     path.write_text(str(receipt), encoding="utf-8")
@@ -186,27 +187,31 @@ def follow(
 
     Ctrl-C ends it. A log that contradicts itself ends it with status 1.
     """
-    log = PublishedLog.at(place)
-    follower = Follower(log, key or _claimed_keys(log))
-    notice(f"Following {follower.checkpoint.origin} from entry {follower.checkpoint.size}. Ctrl-C ends it.")
-    complaint = ""
     try:
-        while True:
-            try:
-                for index, leaf in follower.news():
-                    _print_entry(index, leaf, as_json=as_json)
-                complaint = ""
-            except Fork as fork:
-                notice(f"It signed this:\n\n{fork.before}\nand then this:\n\n{fork.after}")
-                raise
-            except (Stale, Missing, Damaged, Unreachable) as error:
-                # These may pass; each is told once.
-                if error.message != complaint:
-                    complaint = error.message
-                    notice(complaint)
-            time.sleep(every)
+        with PublishedLog.at(place) as log:
+            follower = Follower(log, key or _claimed_keys(log))
+            notice(f"Following {follower.checkpoint.origin} from entry {follower.checkpoint.size}. Ctrl-C ends it.")
+            _follow(follower, every, as_json=as_json)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _follow(follower: Follower, every: float, *, as_json: bool) -> NoReturn:
+    complaint = ""
+    while True:
+        try:
+            for index, leaf in follower.news():
+                _print_entry(index, leaf, as_json=as_json)
+            complaint = ""
+        except Fork as fork:
+            notice(f"It signed this:\n\n{fork.before}\nand then this:\n\n{fork.after}")
+            raise
+        except (Stale, Missing, Damaged, Unreachable) as error:
+            # These may pass; each is told once.
+            if error.message != complaint:
+                complaint = error.message
+                notice(complaint)
+        time.sleep(every)
 
 
 def _claimed_keys(log: PublishedLog) -> list[Verifier]:

@@ -129,8 +129,7 @@ def run(
     The newest cosigned checkpoint is kept in the folder `cosigned` of the state. A log that contradicts itself ends
     this with status 1, and both checkpoints are kept as evidence.
     """
-    log = PublishedLog.at(place)
-    with _witness(state, name, key) as witness, _ended_by_signals():
+    with PublishedLog.at(place) as log, _witness(state, name, key) as witness, _ended_by_signals():
         while True:
             try:
                 checkpoint = witness.observe(log)

@@ -12,8 +12,9 @@ import ssl
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from countenance import __version__
@@ -23,6 +24,8 @@ from countenance.errors import CountenanceError
 EXCHANGE_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
 MAX_REDIRECTIONS = 3
+# The page that says why there is no answer may be longer than the answer.
+MAX_OTHER_BYTES = 65_536
 
 _REDIRECTIONS = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": http.client.HTTP_PORT, "https": http.client.HTTPS_PORT}
@@ -109,8 +112,9 @@ class Server:
         connection = self._connected()
         with _deadline(connection, self._seconds):
             connection.request(method, target, body=body, headers=dict(headers))
-            response = connection.getresponse()
-            content = b"".join(self._read(response, limit))
+            with closing(connection.getresponse()) as response:
+                bound = limit if response.status == HTTPStatus.OK else max(limit, MAX_OTHER_BYTES)
+                content = b"".join(self._read(response, bound))
         location = response.headers.get("Location", "")
         if response.will_close:
             self.close()
@@ -150,9 +154,13 @@ class Server:
 
     def _followed(self, target: str, location: str) -> str:
         origin = self.url.removesuffix(urlsplit(self.url).path)
-        there = urljoin(origin + target, location)
+        elsewhere = Unreachable(f"{self.url} redirects to another server, which is not followed.")
+        try:
+            there = urljoin(origin + target, location)
+        except ValueError as error:
+            raise elsewhere from error
         if not location or _origin(there) != _origin(origin):
-            raise Unreachable(f"{self.url} redirects to another server, which is not followed.")
+            raise elsewhere
         return quote(unquote(urlsplit(there).path))
 
 

@@ -6,7 +6,7 @@ Nothing that is read here is trusted: what a file says is checked against a sign
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from countenance.errors import CountenanceError
 from countenance.ledger.fetching import Server, Unreachable
@@ -54,6 +54,9 @@ class Source(Protocol):
     def read(self, path: str, limit: int) -> bytes:
         """The file's content. Raises Missing when there is none, Damaged when it has more than `limit` bytes."""
 
+    def close(self) -> None:
+        """Lets go of it; it may be read again."""
+
 
 class Folder:
     """A log in a folder."""
@@ -73,6 +76,9 @@ class Folder:
             raise Damaged(f"{path} is longer than it may be.", file=path)
         return content
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 class Website:
     """A log on a web server."""
@@ -90,12 +96,22 @@ class Website:
             raise Unreachable(f"{self.name} answers {answer.status} when asked for {path}.")
         return answer.content
 
+    def close(self) -> None:
+        """Ends the connection."""
+        self._server.close()
+
 
 class PublishedLog:
-    """The files of a log, read one by one. For one thread."""
+    """The files of a log, read one by one. For one thread. A context that ends its connection."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.source.close()
 
     @classmethod
     def at(cls, place: str) -> PublishedLog:
