@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from countenance.storage.keys import KEY_BYTES, SealingKey
 from tests.acceptance.conftest import Server
 from tests.acceptance.test_javascript import HERE as JAVASCRIPT
 from tests.acceptance.test_javascript import node
+from tests.acceptance.test_purpose_over_aws import countenance
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
@@ -37,7 +39,10 @@ __all__ = ["node"]
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/operator/examiner"
 PHOTO_LIBRARY = [{"Key": "purpose", "Value": "photo_library"}, {"Key": "case", "Value": "album 2026/117"}]
+RECEIPT = "x-countenance-receipt"
 SECONDS = 60
+# Entries are published about every second.
+PUBLISHED_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -311,6 +316,83 @@ class TestTokens:
         status, code = answered(replace(session, secret=clients.operator.secret))
         assert code == ("SignatureDoesNotMatch" if answered.service == "sts" else "InvalidSignatureException")
         assert status == (403 if answered.service == "sts" else 400)
+
+
+class TestReceipts:
+    """Every answer and every denial names its entry in the ledger, which says what the session said."""
+
+    @pytest.fixture
+    def entry(self, server: Server, tmp_path: Path) -> Callable[[int], dict[str, Any]]:
+        """An entry of the ledger, proven."""
+
+        def prove(index: int) -> dict[str, Any]:
+            until = time.monotonic() + PUBLISHED_SECONDS
+            while True:
+                try:
+                    proof = countenance(server, "ledger", "prove", str(index), "--out", str(tmp_path / "receipt"))
+                    found: dict[str, Any] = proof["entry"]
+                    return found
+                except AssertionError:
+                    if time.monotonic() > until:
+                        raise
+
+        return prove
+
+    def test_a_use_stands_in_the_ledger_with_the_purpose_and_the_case_of_its_session(
+        self, clients: Clients, entry: Callable[[int], dict[str, Any]]
+    ) -> None:
+        tags = [{"Key": "purpose", "Value": "bias_test"}, {"Key": "case", "Value": "a case of ours"}]
+        session = clients.assume(Tags=tags)
+        receipt = receipt_of(clients.sts(session).get_caller_identity())
+        outcome = entry(receipt)
+        assert outcome["kind"] == "outcome"
+        before = [entry(index) for index in range(receipt - 2, receipt)]
+        intent = next(one for one in before if one["use"] == outcome["use"] and one["kind"] == "intent")
+        assert intent["action"] == "GetCallerIdentity"
+        assert intent["purpose"] == "bias_test"
+        assert intent["actor"]["credential"] == "session"
+        assert intent["actor"]["role"] == "examiner"
+        assert re.fullmatch(r"[0-9a-f]{64}", intent["case"])
+        assert "a case of ours" not in json.dumps(before)
+
+    def test_each_call_has_a_receipt_of_its_own(self, clients: Clients, session: Key) -> None:
+        rekognition = clients.rekognition(session)
+        first, second = (receipt_of(rekognition.list_collections()) for _ in range(2))
+        assert first < second
+        assert receipt_of(clients.sts().assume_role(RoleArn=ROLE, RoleSessionName="ab")) > second
+
+    def test_a_denial_has_one_too(
+        self, server: Server, clients: Clients, portraits: dict[str, Path], entry: Callable[[int], dict[str, Any]]
+    ) -> None:
+        countenance(server, "organization", "create", "Sheriff", "--kind", "law_enforcement")
+        countenance(server, "principal", "create", "Bo", "--organization", "Sheriff", "--trained-until", "2100-01-01")
+        given = countenance(server, "keys", "create", "--principal", "Bo", "--purpose", "criminal_investigation")
+        key = Key(given["aws_access_key_id"], given["aws_secret_access_key"])
+        assumed = clients.sts(key).assume_role(
+            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/sheriff/examiner",
+            RoleSessionName="patrol",
+            Tags=[{"Key": "case", "Value": "B-17"}],
+        )
+        photo = {"Bytes": portraits["obama.jpg"].read_bytes()}
+        with pytest.raises(ClientError) as error:
+            clients.rekognition(Key.of(assumed)).compare_faces(SourceImage=photo, TargetImage=photo)
+        assert error.value.response["Error"]["Code"] == "AccessDeniedException"
+        decision = entry(receipt_of(error.value.response))
+        assert (decision["kind"], decision["effect"]) == ("decision", "deny")
+        assert decision["policies"]
+
+    def test_a_refusal_within_a_use_has_one_and_one_before_it_has_none(self, clients: Clients, session: Key) -> None:
+        with pytest.raises(ClientError) as error:
+            clients.rekognition(session).describe_collection(CollectionId="nowhere")
+        assert receipt_of(error.value.response) > 0
+        with pytest.raises(ClientError) as error:
+            clients.sts(session, parameter_validation=False).assume_role()
+        assert RECEIPT not in error.value.response["ResponseMetadata"]["HTTPHeaders"]
+
+
+def receipt_of(answer: Any) -> int:
+    """The number of the entry that an answer or an error names."""
+    return int(answer["ResponseMetadata"]["HTTPHeaders"][RECEIPT])
 
 
 @dataclass(frozen=True)
