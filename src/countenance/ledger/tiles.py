@@ -210,14 +210,14 @@ class TileFolder:
         """Removes what is left of the time when this full tile was partial."""
         shutil.rmtree(self.path / f"{tile.whole.path}.p", ignore_errors=True)
 
-    def read_checkpoint(self) -> bytes | None:
-        """The published checkpoint, unverified; None when nothing was published yet."""
-        return _read(self.path / CHECKPOINT, MAX_NOTE_BYTES + 1)
+    def read_note(self, name: str = CHECKPOINT) -> bytes | None:
+        """The published checkpoint, or another small file beside it, unverified; None when there is none."""
+        return _read(self.path / name, MAX_NOTE_BYTES + 1)
 
-    def replace_checkpoint(self, note: str) -> None:
-        """Puts another checkpoint in place of the published one, at once for every reader."""
-        path = self.path / CHECKPOINT
-        _write_draft(path, note.encode())
+    def replace_note(self, content: bytes, name: str = CHECKPOINT) -> None:
+        """Puts another checkpoint, or another such file, in place of the published one, at once for every reader."""
+        path = self.path / name
+        _write_draft(path, content)
         _draft(path).replace(path)
         _sync_folder(self.path)
 

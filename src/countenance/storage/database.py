@@ -153,6 +153,11 @@ class Database:
         if self.is_sqlite:
             self._erase()  # what a process that was killed could not
 
+    @property
+    def driver_error(self) -> type[Exception]:
+        """What the driver's own cursors raise, which SQLAlchemy's do not let through as it is."""
+        return self._engine.dialect.loaded_dbapi.Error
+
     def answers(self) -> bool:
         """Whether the database can be read right now."""
         try:
@@ -288,4 +293,5 @@ def _check_pages(connection: Connection, largest: int) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     begin = connection.get_execution_options().get("countenance_begin")
     if begin:
-        connection.exec_driver_sql(begin)
+        # Past SQLAlchemy's execution, which takes longer than the statement.
+        connection.connection.cursor().execute(begin)

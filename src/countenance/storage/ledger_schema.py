@@ -55,6 +55,7 @@ open_uses = Table(
     Column("use", String(34), primary_key=True),
     Column("leaf_index", BigInteger, nullable=False, comment="Of the intent."),
     Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,  # one tree to change instead of two, twice for every use
 )
 
 salts = Table(
@@ -63,7 +64,6 @@ salts = Table(
     Column("key", Key, primary_key=True, autoincrement=True),
     Column("use", String(34), nullable=False, unique=True),
     Column("salt", LargeBinary, nullable=False, comment="Zeroed in place when destroyed: rows that go leave copies."),
-    sqlite_autoincrement=True,
 )
 
 cosignatures = Table(

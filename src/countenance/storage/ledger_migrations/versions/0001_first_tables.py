@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("leaf_index", sa.BigInteger, nullable=False, comment="Of the intent."),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("use", name="pk_ledger_open_uses"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "ledger_salts",
@@ -54,7 +55,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("key", name="pk_ledger_salts"),
         sa.UniqueConstraint("use", name="uq_ledger_salts_use"),
-        sqlite_autoincrement=True,
     )
     op.create_table(
         "ledger_cosignatures",

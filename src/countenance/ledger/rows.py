@@ -1,0 +1,73 @@
+"""What the ledger's database holds, as it is read. Nothing is trusted because it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from countenance.ledger.merkle import CompactRange
+from countenance.ledger.trust import RESTORE_DATABASE, Distrust
+from countenance.storage import ledger_schema
+
+# How many entries are fetched at once: a few megabytes of entries as they usually are.
+CHUNK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the sequencer goes on from: the tree, the time of its last entry (UTC milliseconds), and its checkpoint."""
+
+    tree: CompactRange
+    at: int
+    checkpoint: str
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry, and the hash that was kept with it."""
+
+    index: int
+    leaf: bytes
+    leaf_hash: bytes
+
+
+def read_state(connection: Connection) -> State | None:
+    """The state; None before the first start. Raises Distrust when it is damaged."""
+    columns = ledger_schema.state.c
+    row = connection.execute(
+        select(columns.tree, columns.at, columns.checkpoint, columns.published).where(columns.id == ledger_schema.STATE)
+    ).one_or_none()
+    if row is None:
+        return None
+    return make_state(row.tree, row.at, row.checkpoint, row.published)
+
+
+def make_state(tree: bytes, at: int, checkpoint: str, published: bool) -> State:
+    """The state of these columns. Raises Distrust when they are damaged."""
+    try:
+        return State(CompactRange.from_bytes(tree), at, checkpoint, published)
+    except ValueError as error:
+        raise Distrust(f"The ledger's database was altered: its state cannot be read. {RESTORE_DATABASE}") from error
+
+
+def read_entries(connection: Connection, start: int, stop: int, *, chunk: int = CHUNK) -> Iterator[list[Row]]:
+    """The entries from `start` up to `stop`, in lists of `chunk`. Raises Distrust where one is missing."""
+    columns = ledger_schema.entries.c
+    query = select(columns.leaf_index, columns.leaf, columns.leaf_hash).order_by(columns.leaf_index)
+    for first in range(start, stop, chunk):
+        last = min(first + chunk, stop)
+        found = connection.execute(query.where(columns.leaf_index >= first, columns.leaf_index < last)).all()
+        rows = [Row(*values) for values in found]
+        for index, row in enumerate(rows, first):
+            if row.index != index:
+                raise _missing(index)
+        if len(rows) < last - first:
+            raise _missing(first + len(rows))
+        yield rows
+
+
+def _missing(index: int) -> Distrust:
+    return Distrust(f"The ledger's database has lost its entry {index}. {RESTORE_DATABASE}")
