@@ -193,8 +193,10 @@ def _reason(error: Exception) -> str:
         return "it takes too long"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not valid ({error.verify_message})"
+    if isinstance(
+        error, http.client.IncompleteRead | http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError
+    ):
+        return "it hung up"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    if isinstance(error, http.client.IncompleteRead | http.client.RemoteDisconnected):
-        return "it hung up"
     return "what it sends is no HTTP"

@@ -115,6 +115,10 @@ class Witness:
         """The newest checkpoint of a log that was cosigned."""
         return self._records.get(origin)
 
+    def close(self) -> None:
+        """Lets go of the records."""
+        self._records.close()
+
     def _cosigned(self, note: Note, check: Callable[[Record | None], None]) -> Signature:
         made: list[Signature] = []
 

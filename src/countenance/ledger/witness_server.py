@@ -22,6 +22,7 @@ import structlog
 
 from countenance.errors import CountenanceError
 from countenance.ledger.witness import MAX_REQUEST_BYTES, NotCosigned, Witness
+from countenance.ledger.witness_records import Record
 
 # From the first byte of a request to its last; a log sends some 1,000 at once.
 REQUEST_SECONDS = 10.0
@@ -102,6 +103,8 @@ class _BeforeDeadline(io.RawIOBase):
 class _Handler(BaseHTTPRequestHandler):
     server: WitnessServer
     protocol_version = "HTTP/1.1"
+    # What begins with garbage is answered like any other request, and not as in 1991.
+    default_request_version = "HTTP/1.0"
     server_version = "countenance"
     sys_version = ""
     error_message_format = "%(message)s\n"
@@ -149,19 +152,30 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(refusal.status, f"{refusal.message}\n")
             _log.warning("not cosigned", status=refusal.status, why=refusal.message)
         except (CountenanceError, OSError) as error:
-            _log.error("not cosigned", why=str(error))
-            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, "The witness cannot record what it cosigns.\n")
+            self._fail(error)
 
     def do_GET(self) -> None:
         if self.path == "/vkey":
             self._answer(HTTPStatus.OK, f"{self.server.witness.key.vkey}\n")
             return
-        origin = unquote(self.path.removeprefix("/checkpoint/"))
-        record = self.server.witness.newest(origin) if self.path.startswith("/checkpoint/") else None
+        try:
+            record = self._record()
+        except CountenanceError as error:
+            self._fail(error)
+            return
         if record is None:
             self._answer(HTTPStatus.NOT_FOUND, "There is nothing here.\n")
         else:
             self._answer(HTTPStatus.OK, str(record.note))
+
+    def _record(self) -> Record | None:
+        if not self.path.startswith("/checkpoint/"):
+            return None
+        return self.server.witness.newest(unquote(self.path.removeprefix("/checkpoint/")))
+
+    def _fail(self, error: Exception) -> None:
+        _log.error("not cosigned", why=str(error))
+        self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, "The witness cannot record what it cosigns.\n")
 
     def _body(self) -> bytes | None:
         """The body, whole; None when it was refused."""
