@@ -91,7 +91,7 @@ def verify(
 
 
 def _verify_log(log: PublishedLog, keys: list[Verifier], witnesses: list[Verifier], *, as_json: bool) -> None:
-    trusted = keys or _claimed_keys(log)
+    trusted = keys or claimed_keys(log)
     with progress("entries") as bar:
         task = bar.add_task("Verifying", total=None)
         report = verify_log(
@@ -155,7 +155,7 @@ def prove(
     The receipt carries the entry, and is verified before it is written.
     """
     with PublishedLog.at(place or str(settings.effective_ledger_folder)) as log:
-        trusted = key or _claimed_keys(log)
+        trusted = key or claimed_keys(log)
         receipt, entry = _receipt(log, index)
     signed = receipts.verify(receipt, trusted, entry=entry)
     path = out or Path(f"{index}{receipts.SUFFIX}")
@@ -189,7 +189,7 @@ def follow(
     """
     try:
         with PublishedLog.at(place) as log:
-            follower = Follower(log, key or _claimed_keys(log))
+            follower = Follower(log, key or claimed_keys(log))
             notice(f"Following {follower.checkpoint.origin} from entry {follower.checkpoint.size}. Ctrl-C ends it.")
             _follow(follower, every, as_json=as_json)
     except KeyboardInterrupt:
@@ -214,7 +214,8 @@ def _follow(follower: Follower, every: float, *, as_json: bool) -> NoReturn:
         time.sleep(every)
 
 
-def _claimed_keys(log: PublishedLog) -> list[Verifier]:
+def claimed_keys(log: PublishedLog) -> list[Verifier]:
+    """The key that the publisher of a log says is its own, with a notice that this is trusted."""
     try:
         vkey = log.vkey()
     except Missing as error:
