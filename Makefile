@@ -45,9 +45,11 @@ check: install $(VENV)/.test-installed ## Lint, types, direction of imports, fre
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m countenance.aws.coverage --check
+	$(BIN)/python -m countenance.transparency.schemas --check
 
-coverage: install ## Write COVERAGE.md: which of Rekognition's operations and attributes work here.
+coverage: install ## Write COVERAGE.md, and the JSON Schemas in docs: what works here, and what stands in the ledger.
 	$(BIN)/python -m countenance.aws.coverage
+	$(BIN)/python -m countenance.transparency.schemas
 
 clean: ## Remove the virtual environment and caches.
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

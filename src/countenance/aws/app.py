@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -13,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from countenance.aws.errors import (
@@ -131,13 +132,17 @@ class Edge:
         return signer
 
 
-def create_app(application: Application, settings: Settings) -> Starlette:
-    """The ASGI app that serves `application`, which stays the caller's to close."""
+def create_app(application: Application, settings: Settings, *, routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """The ASGI app that serves `application`, which stays the caller's to close; `routes` are others' beside its own.
+
+    What it is asked for elsewhere is refused as Rekognition would.
+    """
     edge = Edge(application, settings)
     return Starlette(
         routes=[
             Route("/", edge.serve, methods=["POST"]),
             Route("/healthz", edge.health, methods=["GET"]),
+            *routes,
         ],
         middleware=[
             Middleware(RequestIds),

@@ -47,7 +47,7 @@ def serve(settings: Settings, as_json: AsJson = False) -> None:
         install_missing(settings, say=notice)
         with opened(settings, creates=True) as application:
             # Imported when needed, as `opened` does.
-            from countenance.aws.app import create_app  # noqa: PLC0415
+            from countenance.web.app import create_app  # noqa: PLC0415
 
             application.sweeper.start()
             _report_dangling(application.ledger.dangling())

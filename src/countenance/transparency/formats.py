@@ -1,4 +1,7 @@
-"""The report as text for programs: JSON, and CSV in long form. The same numbers in the same order in both."""
+"""The report as text for programs: JSON, and CSV in long form. The same numbers in the same order in both.
+
+Beside them, what every form that people read needs: counts in words, and tables by row.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,31 @@ import csv
 import io
 from collections.abc import Iterator
 
-from countenance.transparency.report import Count, Report
+from countenance.transparency.report import Cell, Count, Report, Table
+from countenance.transparency.told import Told
 
 CSV_HEADER = ("table", "row", "column", "value", "suppressed")
 
 # What spreadsheets take for the beginning of a formula (OWASP, CSV injection).
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def told(count: Count) -> str:
+    """A count in words."""
+    return str(Told(count.value, count.suppressed))
+
+
+def columns(table: Table) -> list[str]:
+    """The names of a table's columns, in their order."""
+    return list(dict.fromkeys(cell.column for cell in table.cells))
+
+
+def cells_by_row(table: Table) -> list[tuple[str, list[Cell]]]:
+    """The rows of a table in their order, each by its name, with a cell for each column."""
+    rows: dict[str, list[Cell]] = {}
+    for cell in table.cells:
+        rows.setdefault(cell.row, []).append(cell)
+    return list(rows.items())
 
 
 def to_json(report: Report) -> str:
@@ -23,8 +45,8 @@ def to_csv(report: Report) -> str:
     """RFC 4180, one value a line: table, row, column, value, suppressed.
 
     Beside the tables of the report there are `checkpoint`, `headlines`, `rates` (row: the rate, column: `count` or what
-    it is divided by), `moratorium dates`, `policy sets`, `recognizers announced` and `log keys` (row: the index of the entry).
-    A value that is not told is empty, and `suppressed` says why.
+    it is divided by), `moratorium dates`, and, with the index of the entry as the row, `policy sets`, `recognizers
+    announced` and `log keys`. A value that is not told is empty, and `suppressed` says why.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text)

@@ -55,7 +55,7 @@ def _law_enforcement(telling: Telling) -> str:
     denied = telling[searches((KIND, SUSPENDED_KIND), (RESULT, uses.DENIED))]
     return (
         f"Law enforcement asked for {own.spoken} of them, of which {denied.spoken} {_were(denied)} denied. "
-        f"{_capital(others.spoken)} {_were(others)} asked for on behalf of law enforcement."
+        f"{_capital(others.spoken)} {_were(others)} asked for by others on behalf of law enforcement."
     )
 
 
@@ -64,7 +64,7 @@ def _moratoria(telling: Telling, accounts: Accounts) -> Iterator[str]:
         of = {MORATORIUM: moratorium.name}
         asked, allowed = telling[name(MORATORIUM, of)], telling[name(MORATORIUM, {**of, "decision": ALLOWED})]
         yield (
-            f"{moratorium.title} ({moratorium.name}): {_standing(moratorium, accounts)} While it was, "
+            f"{moratorium.title} ({moratorium.name}): {_standing(moratorium, accounts)} While it was in force, "
             f"{_number(asked, 'face search', 'face searches')} by or for law enforcement {_were(asked)} asked for; "
             f"{allowed.spoken} {_were(allowed)} allowed by its exemptions{_shares(allowed, asked)}."
         )
