@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import typer
 
-from countenance.aws.model import pattern, service_model
 
 # Names are kept in 255 characters.
 MAX_NAME = 255
@@ -33,7 +32,9 @@ def valid(shape_name: str) -> Callable[[str], str]:
     """A parser of an argument or option that is of this shape of the model, such as CollectionId."""
 
     def parse(value: str) -> str:
-        # The model is read when there is something to check: it takes longer than printing a help text.
+        # The model is loaded when there is something to check: it takes longer than printing a help text.
+        from countenance.aws.model import pattern, service_model  # noqa: PLC0415
+
         limits = service_model().shape_for(shape_name).metadata
         least, most, expression = limits.get("min", 0), limits.get("max", len(value)), limits["pattern"]
         if not least <= len(value) <= most:

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from countenance.cli.output import refuse
+from countenance.cli.program import COMMANDS, program
 from countenance.errors import CountenanceError
 
 
@@ -26,11 +27,6 @@ def main() -> None:
 
 
 def _program() -> typer.Typer:
-    # A witness runs where there is little memory; loading all commands alone takes 260 MB.
-    if next((word for word in sys.argv[1:] if not word.startswith("-")), None) == "witness":
-        from countenance.cli.witness import program  # noqa: PLC0415
-
-        return program
-    from countenance.cli.program import app  # noqa: PLC0415
-
-    return app
+    """The program with the one command that is asked for; with all of them when it is not clear which one is."""
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    return program(asked) if asked in COMMANDS else program()

@@ -186,9 +186,3 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-# What runs when the command line names this command: the whole program's frame around it alone.
-program = typer.Typer(name="countenance", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-program.callback()(logs.common)
-program.add_typer(app, name="witness")

@@ -30,19 +30,19 @@ class Erasure:
             Deletion(reason="refusal", authorization=authorization, collection=erased.collection, faces=erased.faces)
             for erased in self._limits.erase_made_under(authorization)
         ]
-        cases = self._cases.under(authorization)
-        for case in cases:
-            self._cases.erase(case.uid)
+        cases = sum(self._cases.erase(case.uid) for case in self._cases.under(authorization))
         if cases:
-            deletions.append(Deletion(reason="refusal", authorization=authorization, reviews=len(cases)))
+            deletions.append(Deletion(reason="refusal", authorization=authorization, reviews=cases))
         return deletions
+
+    def kept_under(self) -> frozenset[str]:
+        """The authorizations, by uid, that anything is kept under."""
+        return self._limits.authorizations() | self._cases.authorizations()
 
     def due(self, now: datetime) -> Sequence[Deletion]:
         """Everything whose time is up."""
         deletions: list[Deletion] = [_of_faces(erased, now) for erased in self._limits.erase_due(now)]
-        for case in self._cases.due(now):
-            self._cases.erase(case.uid)
-            deletions.append(_of_case(case, now))
+        deletions.extend(_of_case(case, now) for case in self._cases.due(now) if self._cases.erase(case.uid))
         return deletions
 
 

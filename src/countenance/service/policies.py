@@ -38,25 +38,26 @@ class PolicyAdministration:
         Raises `InvalidParameter` when the set would not hold together or nothing would change, `ResourceNotFound`.
         """
         with self._uses.use(caller, Action.PROPOSE_POLICY) as use:
-            policies = self._sets.in_force().policies
+            before = policies = self._sets.in_force().policies
             for pack in packs:
                 policies = policies.with_pack(pack)
             for name in without:
                 policies = policies.without_pack(name)
-            return self._propose(use, policies)
+            return self._propose(use, policies, before)
 
     def extend(self, caller: Caller, name: str, sunset: datetime) -> Change:
         """Propose that a moratorium lasts until a later time. Raises `ResourceNotFound`, `InvalidParameter`."""
         with self._uses.use(caller, Action.PROPOSE_POLICY) as use:
-            policies = self._sets.in_force().policies
-            return self._propose(use, policies.with_moratorium(policies.moratorium(name).extended(sunset)))
+            before = self._sets.in_force().policies
+            extended = before.moratorium(name).extended(sunset)
+            return self._propose(use, before.with_moratorium(extended), before)
 
     def end(self, caller: Caller, name: str) -> Change:
         """Propose that a moratorium ends, from the moment it is approved; raises as `extend`."""
         with self._uses.use(caller, Action.PROPOSE_POLICY) as use:
-            policies = self._sets.in_force().policies
-            ended = policies.moratorium(name).ended_at(self._uses.now())
-            return self._propose(use, policies.with_moratorium(ended))
+            before = self._sets.in_force().policies
+            ended = before.moratorium(name).ended_at(self._uses.now())
+            return self._propose(use, before.with_moratorium(ended), before)
 
     def moratoria(self, caller: Caller) -> tuple[Sequence[Moratorium], datetime]:
         """The moratoria of the policies in force, and the server's time."""
@@ -80,10 +81,9 @@ class PolicyAdministration:
             use.record.others.append(policy_entry(change).model_copy(update={"approver": actor(caller)}))
             return change
 
-    def _propose(self, use: Use, policies: PolicySet) -> Change:
+    def _propose(self, use: Use, policies: PolicySet, before: PolicySet) -> Change:
         caller = use.record.caller
-        before = self._sets.in_force().policies
-        change = self._sets.propose(policies, policies.changes_since(before), caller.principal, self._uses.now())
+        change = self._sets.propose(policies, before, caller.principal, self._uses.now())
         use.record.others.append(policy_entry(change).model_copy(update={"proposer": actor(caller)}))
         return change
 

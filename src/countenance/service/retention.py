@@ -10,6 +10,7 @@ import structlog
 from countenance.errors import CountenanceError
 from countenance.ledger.entries import Entry
 from countenance.policy.authorizations import Authorizations
+from countenance.policy.vocabulary import AuthorizationState
 from countenance.service.authorizations import authorization_entry
 from countenance.service.erasure import Erasure
 from countenance.service.uses import Uses
@@ -52,6 +53,11 @@ class Sweeper:
         over = self._authorizations.fall_due(now)
         self._owed.extend(authorization_entry(one, self._uses.case_of(one)) for one in over)
         self._owed.extend(self._erasure.due(now))
+        for authorization in self._erasure.kept_under():
+            # A use that was under way when it was refused may have left something after the refusal's own erasure.
+            known = self._authorizations.find(authorization, now)
+            if known is not None and known.state is AuthorizationState.REFUSED:
+                self._owed.extend(self._erasure.made_under(authorization))
         return self._settle()
 
     def _settle(self) -> Sequence[Entry]:

@@ -75,10 +75,14 @@ class Sessions:
         """A session of the caller in a role of their own organization.
 
         `tags` are `purpose`, `case`, `authorization` (a uid) and `beneficiary` (an organization); what is not there is
-        as the access key has it. Raises `AccessDenied` for a role that is not the caller's, `InvalidParameter` for
-        words that nobody knows.
+        as the access key has it. A key that acts for somebody cannot be used to act for another. Raises `AccessDenied`
+        for that, for a session's own sessions and for a role that is not the caller's; `InvalidParameter` for words
+        that nobody knows.
         """
         with self._uses.use(caller, Action.ASSUME_ROLE) as use:
+            parent = self._keys.lookup(caller.access_key_id)
+            if parent is None:
+                raise AccessDenied("A session begins no other session: sign AssumeRole with the access key.")
             role = self._role(caller, role_arn)
             now = self._uses.now()
             purpose = caller.purpose if "purpose" not in tags else _purpose(tags["purpose"])
@@ -87,7 +91,10 @@ class Sessions:
                 raise InvalidParameter(f"There is no authorization {tags['authorization']}.")
             beneficiary = caller.beneficiary
             if "beneficiary" in tags:
-                beneficiary = self._organization(tags["beneficiary"])
+                named = self._organization(tags["beneficiary"])
+                if beneficiary is not None and named.uid != beneficiary.uid:
+                    raise AccessDenied(f"This access key acts for {beneficiary.name}: use another one for others.")
+                beneficiary = named
             session = sessions.begin(
                 parent=caller.access_key_id,
                 role=role,
@@ -100,10 +107,11 @@ class Sessions:
                 duration_seconds=duration_seconds,
             )
             use.state(role=role, session_purpose=purpose)
+            token = sessions.seal(session, self._sealing_key)
             return SessionCredentials(
                 access_key_id=session.access_key_id,
-                secret=session.secret,
-                token=sessions.seal(session, self._sealing_key),
+                secret=sessions.secret(token, parent.secret),
+                token=token,
                 expires_at=session.expires_at,
                 assumed_role_id=f"{session.access_key_id}:{session_name}",
                 arn=self._session_arn(role, session_name),
@@ -156,7 +164,7 @@ class Sessions:
             credential="session",
             session=session.name,
         )
-        return Signer(session.secret, caller)
+        return Signer(sessions.secret(token, parent.secret), caller)
 
     def _role(self, caller: Caller, role_arn: str) -> str:
         match = _ROLE_ARN.fullmatch(role_arn)

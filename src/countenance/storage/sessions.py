@@ -1,19 +1,20 @@
 """Sessions: temporary credentials that say what they are for, kept by their holder and nowhere else.
 
 A session token is the session itself, sealed as the secrets of access keys are (AES-256-GCM), with the session's
-access key id as associated data. No server keeps anything of it, so any server with the sealing key knows it.
-Trust: whoever captures a token learns nothing from it and can sign nothing without the secret sealed in it; whoever
-has the sealing key can make sessions of any access key. A session cannot be ended by itself: it ends when it expires
-and when its access key is revoked, which whoever unseals it must look up.
+access key id as associated data. No server keeps anything of it, so any server with the sealing key knows it. What a
+session signs with is derived from its token and the secret of the access key it was begun with.
+Trust: whoever captures a token learns nothing from it and can sign nothing without that secret; whoever has the
+sealing key alone can make tokens, and sign with none of them. A session cannot be ended by itself: it ends when it
+expires and when its access key is revoked, which whoever unseals it must look up.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import json
 import os
-import secrets
 from dataclasses import asdict, dataclass, field
 
 from countenance.errors import InvalidParameter, Misconfigured
@@ -50,7 +51,6 @@ class Session:
     """
 
     access_key_id: str
-    secret: str = field(repr=False)
     parent: str
     role: str
     name: str
@@ -74,10 +74,9 @@ def begin(
     now: float,
     duration_seconds: int,
 ) -> Session:
-    """A new session, with an access key id and a secret of its own."""
+    """A new session, with an access key id of its own."""
     return Session(
         access_key_id=ID_PREFIX + base64.b32encode(os.urandom(ID_RANDOM_BYTES)).decode(),
-        secret=base64.b64encode(secrets.token_bytes(SECRET_RANDOM_BYTES)).decode(),
         parent=parent,
         role=role,
         name=name,
@@ -123,6 +122,15 @@ def unseal(token: str, access_key_id: str, now: float, key: SealingKey) -> Sessi
     if session.issued_at > now + MAX_AHEAD_SECONDS:
         raise InvalidSession("The session was begun later than the server's clock says it is.")
     return session
+
+
+def secret(token: str, parent_secret: str) -> str:
+    """What the holder of this token signs with: HMAC-SHA-256 under the secret of the access key it was begun with.
+
+    It stands nowhere, so that the key that seals tokens signs nothing.
+    """
+    derived = hmac.digest(parent_secret.encode(), b"session " + token.encode(), "sha256")
+    return base64.b64encode(derived[:SECRET_RANDOM_BYTES]).decode()
 
 
 def _sealed_for(access_key_id: str) -> str:

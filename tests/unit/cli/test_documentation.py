@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from countenance.cli.program import app
+from countenance.cli.program import program
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "cli.md"
 
@@ -24,7 +24,7 @@ def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from commands(one, f"{name} {word}")
 
 
-ALL = dict(commands(typer.main.get_command(app), "countenance"))
+ALL = dict(commands(typer.main.get_command(program()), "countenance"))
 
 
 def flags(command: Any) -> set[str]:

@@ -53,8 +53,6 @@ UNHEARD_OF = "it is newer than this server"
 def assume_role(call: Call) -> Answer:
     """Temporary credentials for a role, bound to what the tags say."""
     request = call.request
-    if call.caller.credential == "session":
-        raise AccessDenied("A session begins no other session: sign AssumeRole with the access key.")
     _refuse_what_is_not_honoured(request)
     session = call.application.sessions.assume_role(
         call.caller,
