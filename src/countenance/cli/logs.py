@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
+
+from countenance.cli import small_logs
+
+if TYPE_CHECKING:
+    import structlog
+
+# Commands that run in little memory.
+SMALL = frozenset({"witness"})
 
 
 def common(
+    context: typer.Context,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log every use on stderr, not only warnings.")
     ] = False,
 ) -> None:
     """The option that stands before every command."""
-    configure(everything=verbose)
+    if context.invoked_subcommand in SMALL:
+        small_logs.configure(everything=verbose)
+    else:
+        configure(everything=verbose)
 
 
 def configure(*, everything: bool) -> None:
     """Send structlog and the standard library's log to stderr; warnings only unless `everything` is wanted."""
+    import structlog  # noqa: PLC0415
+
     level = logging.INFO if everything else logging.WARNING
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

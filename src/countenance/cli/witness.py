@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from countenance.cli import logs
+from countenance.cli import small_logs
 from countenance.cli.output import INTERRUPTED, AsJson, notice, print_json, say
 from countenance.cli.vkeys import read_log_key
 from countenance.errors import CountenanceError
@@ -84,7 +84,7 @@ def serve(
     POST /add-checkpoint cosigns; GET /vkey tells the witness's verifier key; GET /checkpoint/ORIGIN the newest
     checkpoint of a log that was cosigned.
     """
-    logs.configure(everything=True)
+    small_logs.configure(everything=True)
     address, _, port = listen.rpartition(":")
     with (
         _witness(state, name, log) as witness,

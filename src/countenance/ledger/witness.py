@@ -29,8 +29,8 @@ from countenance.ledger.notes import (
 from countenance.ledger.published import PublishedLog
 from countenance.ledger.witness_records import Record, Records, keep_evidence
 
-# A proof has 2,835 bytes at most; the rest is for a note with some thirty signatures of the longest kind there is.
-MAX_REQUEST_BYTES = 128 * 1024
+# A proof has 2,835 bytes at most; the rest is for a note with sixteen signatures of the longest kind there is.
+MAX_REQUEST_BYTES = 64 * 1024
 
 # A clock may be corrected by as much. Behind more, no cosignature is given: it would speak of another time.
 CLOCK_TOLERANCE_SECONDS = 5

@@ -10,6 +10,7 @@ Anybody may ask; everything is bounded: bodies, headers, the time a request take
 from __future__ import annotations
 
 import io
+import logging
 import socket
 import threading
 import time
@@ -17,8 +18,6 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
-
-import structlog
 
 from countenance.errors import CountenanceError
 from countenance.ledger.witness import MAX_REQUEST_BYTES, NotCosigned, Witness
@@ -30,13 +29,13 @@ REQUEST_SECONDS = 10.0
 IDLE_SECONDS = 30.0
 # Each has a thread; beyond them connections are closed at once. Few of them are worked on at a time, as each takes
 # memory for a request and what is parsed of it.
-MAX_CONNECTIONS = 32
-MAX_WORKING = 4
+MAX_CONNECTIONS = 16
+MAX_WORKING = 2
 
 TEXT = "text/plain; charset=utf-8"
 SIZE = "text/x.tlog.size"
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class WitnessServer(ThreadingHTTPServer):
@@ -79,7 +78,7 @@ class WitnessServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """What a client does to its connection is nobody's fault here."""
-        _log.info("a connection broke", client=str(client_address[0]), exc_info=True)
+        _log.info("a connection broke", extra={"fields": {"client": str(client_address[0])}}, exc_info=True)
 
 
 class _BeforeDeadline(io.RawIOBase):
@@ -150,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(refusal.status, f"{refusal.size}\n", SIZE)
             else:
                 self._answer(refusal.status, f"{refusal.message}\n")
-            _log.warning("not cosigned", status=refusal.status, why=refusal.message)
+            _log.warning("not cosigned", extra={"fields": {"status": refusal.status, "why": refusal.message}})
         except (CountenanceError, OSError) as error:
             self._fail(error)
 
@@ -174,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.witness.newest(unquote(self.path.removeprefix("/checkpoint/")))
 
     def _fail(self, error: Exception) -> None:
-        _log.error("not cosigned", why=str(error))
+        _log.error("not cosigned", extra={"fields": {"why": str(error)}})
         self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, "The witness cannot record what it cosigns.\n")
 
     def _body(self) -> bytes | None:
@@ -208,4 +207,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
-        _log.info("request", client=self.client_address[0], line=format % arguments)
+        _log.info("request", extra={"fields": {"client": self.client_address[0], "line": format % arguments}})
