@@ -1,6 +1,7 @@
-"""Start a real server, enrol two people through boto3, look for one of them and for a stranger.
+"""Start a real server, enrol two people through boto3, look for one of them and for a stranger; then ask who may.
 
-Ends with status 0 only if the right person was found and the stranger was not.
+Ends with status 0 only if the right person was found and the stranger was not, the moratorium held where it should and
+nowhere else, and the ledger of all this verifies.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import boto3
 from rich.console import Console
 from rich.table import Table
 
+from demo.moratorium import show_accountability
 from demo.portraits import fetch
 
 COLLECTION = "officials"
@@ -59,13 +61,18 @@ def main() -> int:
         try:
             with served(data, log) as operator:
                 right = show(console, operator, portraits)
+                accountable = show_accountability(console, data, operator, portraits["obama2.jpg"], COLLECTION)
                 console.print(f"The API listens on [bold]{operator['endpoint_url']}[/] until this demo ends.")
                 console.print("To keep a server running: [bold]make serve[/]\n")
         finally:
             if log.exists():
                 print_log(console, log)
     console.print("The right person was found, and the stranger was not." if right else "The wrong answer was given.")
-    return 0 if right else 1
+    if accountable:
+        console.print("The moratorium held where it should and nowhere else, and the ledger of all this verifies.")
+    else:
+        console.print("The moratorium or the ledger did not do what they should.")
+    return 0 if right and accountable else 1
 
 
 @contextlib.contextmanager
@@ -160,7 +167,7 @@ def print_log(console: Console, log: Path) -> None:
             continue
         when = str(entry.pop("timestamp", ""))[11:23]
         event = entry.pop("event", "")
-        for constant in ("level", "access_key_id", "request_id", "organization"):
+        for constant in ("level", "access_key_id", "request_id", "organization", "use"):
             entry.pop(constant, None)
         facts = "  ".join(f"{name}={value}" for name, value in entry.items())
         console.print(f"  {when}  {event:<20} {facts}", markup=False, highlight=False, soft_wrap=True)

@@ -62,5 +62,5 @@ def configure(*, everything: bool) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     # botocore logs what it signs and sends.
-    for chatty in ("boto3", "botocore", "urllib3", "s3transfer", "PIL", "alembic"):
+    for chatty in ("boto3", "botocore", "urllib3", "s3transfer", "PIL", "alembic", "faiss"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

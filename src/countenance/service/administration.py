@@ -21,6 +21,7 @@ from countenance.service.erasure import Erasure
 from countenance.service.installation import install, open_ledger
 from countenance.service.keys import KeyAdministration
 from countenance.service.locals import Locals
+from countenance.service.log_keys import LogKeys
 from countenance.service.organizations import OrganizationAdministration
 from countenance.service.pins import Pins
 from countenance.service.policies import PolicyAdministration
@@ -75,6 +76,7 @@ class Administration:
         self.authorizations = AuthorizationAdministration(self.uses, authorizations, principals, collections, erasure)
         self.policies = PolicyAdministration(self.uses, policies)
         self.reviews = Reviews(self.uses, cases)
+        self.log_keys = LogKeys(self.uses, self.ledger)
         self.sessions = Sessions(
             uses=self.uses,
             settings=settings,

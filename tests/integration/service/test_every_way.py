@@ -104,6 +104,7 @@ CALLS: dict[str, Call] = {
     "sessions.assume_role": lambda a, c, *_: a.sessions.assume_role(
         c, role_arn="arn", session_name="s", tags={}, duration_seconds=900
     ),
+    "log_keys.rotate": lambda a, c, *_: a.log_keys.rotate(c),
     "sessions.identity": lambda a, c, *_: a.sessions.identity(c),
 }
 
