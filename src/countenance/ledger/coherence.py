@@ -1,8 +1,8 @@
 """What the entries of a ledger must be, one by one and to one another.
 
 Each is canonical JSON of the published schema. Time never runs backwards. An intent comes before its decision, and both
-before the entry that closes the use. Nothing comes of a use that was denied. The old key of the log hands over to the
-new one.
+before the entry that closes the use. A denial closes it too: nothing comes of what was denied. The old key of the log
+hands over to the new one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from countenance.ledger.notes import Verifier
 from countenance.ledger.rotation import InvalidHandover, Succession
 
 
+_NOT_OPEN = "has no intent, was denied, or is closed already"
+
+
 class Incoherent(CountenanceError):
     """The entry cannot stand where it stands."""
 
@@ -31,7 +34,7 @@ class Incoherent(CountenanceError):
 class _Use:
     intent: int
     at: str
-    effect: str | None = None
+    is_allowed: bool = False
 
 
 class Coherence:
@@ -78,21 +81,21 @@ class Coherence:
     def _decide(self, entry: Decision) -> None:
         use = self._uses.get(entry.use)
         if use is None:
-            raise Incoherent(f"it decides on the use {entry.use}, which has no open intent")
-        use.effect = entry.effect
+            raise Incoherent(f"it decides on the use {entry.use}, which {_NOT_OPEN}")
+        use.is_allowed = entry.effect == "allow"
+        if not use.is_allowed:
+            del self._uses[entry.use]
 
     def _close(self, entry: Closing) -> None:
         if entry.use is None:
             return
         use = self._uses.get(entry.use)
         if use is None:
-            raise Incoherent(f"it closes the use {entry.use}, which has no open intent")
+            raise Incoherent(f"it tells what came of the use {entry.use}, which {_NOT_OPEN}")
         if not (isinstance(entry, Outcome) and entry.continued):
             del self._uses[entry.use]
-        came_to_nothing = entry.refused is not None or entry.failed is not None
-        if use.effect != "allow" and not came_to_nothing:
-            denied = "was denied" if use.effect else "was not decided on"
-            raise Incoherent(f"it tells what came of the use {entry.use}, which {denied}")
+        if not use.is_allowed and entry.refused is None and entry.failed is None:
+            raise Incoherent(f"it tells what came of the use {entry.use}, which was not decided on")
 
     def _hand_over(self, entry: KeyChange) -> None:
         try:

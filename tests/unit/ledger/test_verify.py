@@ -217,11 +217,11 @@ def replace(place: int, old: bytes, new: bytes) -> Callable[[list[bytes]], None]
         (replace(4, b'"at":"2026-11-02T12:00:00.004Z",', b""), 4, "does not say when"),
         (replace(4, b"2026-11-02T", b"2026-99-02T"), 4, "does not say when"),
         (replace(4, b"12:00:00.004Z", b"11:59:59.999Z"), 4, "is before that of the entry before it"),
-        (lambda content: content.pop(3), 3, "which has no open intent"),
+        (lambda content: content.pop(3), 3, "which has no intent, was denied, or is closed already"),
         (lambda content: content.pop(4), 4, "which was not decided on"),
-        (replace(4, b'"effect":"allow"', b'"effect":"deny"'), 5, "which was denied"),
+        (replace(4, b'"effect":"allow"', b'"effect":"deny"'), 5, "was denied"),
         (lambda content: content.insert(4, content[3]), 4, "has an intent already"),
-        (lambda content: content.insert(6, content[5]), 6, "which has no open intent"),
+        (lambda content: content.insert(6, content[5]), 6, "is closed already"),
         (lambda content: content.insert(3, b""), 3, "no entry of the published schema"),
         (lambda content: content.insert(3, b"\xff\x00"), 3, "no entry of the published schema"),
         (lambda content: content.insert(3, b"[" * 60_000), 3, "no entry of the published schema"),
@@ -239,8 +239,8 @@ def test_entries_that_cannot_stand_there_are_named(
     )
 
 
-def test_a_denied_use_may_be_closed_by_saying_so(tmp_path: Path) -> None:
-    content = [logs.intent(1), logs.decision(1, "deny"), logs.outcome(1, candidates=None, refused="AccessDenied")]
+def test_a_denied_use_is_closed(tmp_path: Path) -> None:
+    content = [logs.intent(1), logs.decision(1, "deny")]
     assert verified(logs.publish(tmp_path, logs.leaves(content))).dangling == []
 
 
