@@ -20,7 +20,6 @@ from countenance.ledger.entries import AnyEntry, Closing, Decision, Intent, KeyC
 from countenance.ledger.notes import Verifier
 from countenance.ledger.rotation import InvalidHandover, Succession
 
-
 _NOT_OPEN = "has no intent, was denied, or is closed already"
 
 
