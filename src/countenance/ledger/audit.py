@@ -14,7 +14,7 @@ from countenance.ledger.checkpoints import Checkpoint, InvalidCheckpoint
 from countenance.ledger.keys import KeyFile
 from countenance.ledger.merkle import CompactRange
 from countenance.ledger.notes import InvalidNote
-from countenance.ledger.rows import Row, State, read_entries, read_state
+from countenance.ledger.rows import Row, State, read_entries, require_state
 from countenance.ledger.tiles import CHECKPOINT, TILE_HEIGHT, TILE_WIDTH, Tile, TileFolder
 from countenance.ledger.trust import RESTORE_DATABASE, RESTORE_FILE, Distrust
 from countenance.storage.database import Database
@@ -127,9 +127,8 @@ def audit(database: Database, folder: TileFolder, keys: KeyFile) -> Iterator[int
     with folder.exclusive():
         checkpoint = published.checkpoint()
         with database.read() as connection:
-            state = read_state(connection)
-            if state is None:
-                raise Distrust(f"The ledger's database has lost its state. {RESTORE_DATABASE}")
+            state = require_state(connection)
+            state.verify(keys)
             published.compare(checkpoint, state)
             if checkpoint is None:
                 return

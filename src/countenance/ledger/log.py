@@ -30,15 +30,18 @@ from countenance.ledger.entries import Entry
 from countenance.ledger.keys import KeyFile
 from countenance.ledger.notes import LogKey
 from countenance.ledger.published import Folder, PublishedLog
-from countenance.ledger.rows import State, read_entries, read_state
+from countenance.ledger.rows import State, read_entries, read_state, require_state
 from countenance.ledger.sequencer import Addition, Sequencer, unwritable
 from countenance.ledger.tiles import TileFolder
-from countenance.ledger.trust import RESTORE_DATABASE, Distrust, Trust
+from countenance.ledger.trust import Distrust, Trust
 from countenance.ledger.upkeep import Upkeep
 from countenance.storage import ledger_schema
 from countenance.storage.database import Database
 
 SALT_BYTES = 16
+
+# Databases take some thousand parameters in one statement.
+USES_AT_ONCE = 500
 
 # What stands in place of a destroyed salt: a value of the same length is overwritten where it is.
 _DESTROYED = bytes(SALT_BYTES)
@@ -144,12 +147,10 @@ class Ledger:
 
     def entry(self, index: int) -> bytes:
         """The bytes of an entry. Raises ResourceNotFound when there is none of this index."""
-        table = ledger_schema.entries
-        with self._database.read() as connection:
-            leaf = connection.execute(select(table.c.leaf).where(table.c.leaf_index == index)).scalar_one_or_none()
-        if leaf is None:
+        found = list(self.entries(index, index + 1)) if index >= 0 else []
+        if not found:
             raise ResourceNotFound(f"The ledger has no entry {index}.")
-        return bytes(leaf)
+        return found[0]
 
     def entries(self, start: int, stop: int) -> Iterator[bytes]:
         """The entries from `start` up to `stop`, or as many as there are. Raises Unaccountable where one is missing."""
@@ -190,15 +191,19 @@ class Ledger:
     def salts(self, uses: Sequence[str]) -> dict[str, bytes]:
         """The salts of those of these uses that have one; destroyed ones are not given."""
         table = ledger_schema.salts
+        found: dict[str, bytes] = {}
         with self._database.read() as connection:
-            rows = connection.execute(select(table.c.use, table.c.salt).where(table.c.use.in_(uses)))
-            return {use: salt for use, salt in rows if salt != _DESTROYED}
+            for some in _portions(uses):
+                rows = connection.execute(select(table.c.use, table.c.salt).where(table.c.use.in_(some)))
+                found |= {use: salt for use, salt in rows if salt != _DESTROYED}
+        return found
 
     def destroy_salts(self, uses: Sequence[str]) -> None:
         """Makes the commitments of these uses unopenable, for good."""
         table = ledger_schema.salts
         with self._database.write(erases=True) as connection:
-            connection.execute(update(table).where(table.c.use.in_(uses)).values(salt=_DESTROYED))
+            for some in _portions(uses):
+                connection.execute(update(table).where(table.c.use.in_(some)).values(salt=_DESTROYED))
 
     def witnessed(self) -> list[tuple[str, float]]:
         """The witnesses that have cosigned, by the names of their keys, and how many seconds ago."""
@@ -213,12 +218,9 @@ class Ledger:
 
     def _state(self, connection: Connection) -> State:
         try:
-            state = read_state(connection)
-            if state is None:
-                raise Distrust(f"The ledger's database has lost its state. {RESTORE_DATABASE}")
+            return require_state(connection)
         except Distrust as error:
             raise self._trust.lose(error) from error
-        return state
 
     def _open_key(self) -> None:
         try:
@@ -236,6 +238,10 @@ class Ledger:
             self._upkeep.publish()
             content = self._folder.read_note() or b""
         return content.decode()
+
+
+def _portions(uses: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (uses[start : start + USES_AT_ONCE] for start in range(0, len(uses), USES_AT_ONCE))
 
 
 def _size(note: str) -> int:

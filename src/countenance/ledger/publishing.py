@@ -17,7 +17,7 @@ from countenance.ledger.keys import KeyFile
 from countenance.ledger.merkle import EMPTY_ROOT, CompactRange
 from countenance.ledger.notes import Note, Signature
 from countenance.ledger.published import VKEY
-from countenance.ledger.rows import Row, State, read_entries, read_state
+from countenance.ledger.rows import Row, State, read_entries, require_state
 from countenance.ledger.tiles import TILE_HEIGHT, TILE_WIDTH, Altered, Tile, TileFolder
 from countenance.ledger.trust import RESTORE_DATABASE, Distrust
 from countenance.storage import ledger_schema
@@ -61,9 +61,8 @@ class Publisher:
     def _write(self) -> str:
         before = self._published.checkpoint()
         with self._database.read() as connection:
-            state = read_state(connection)
-            if state is None:
-                raise Distrust(f"The ledger's database has lost its state. {RESTORE_DATABASE}")
+            state = require_state(connection)
+            state.verify(self._keys)
             self._published.compare(before, state)
             before = before or Checkpoint(self._keys.key.name, 0, EMPTY_ROOT)
             if state.tree.size > before.size:
@@ -83,7 +82,7 @@ class Publisher:
                 if old:
                     self._published.check_leaves(Tile(0, first // TILE_WIDTH, old), partial, rows[:old])
                 _extend(tree, rows[old:])
-            if tree.root() != state.tree.root() or read_text(notes.parse(state.checkpoint).text).root != tree.root():
+            if tree.root() != state.tree.root():
                 raise Distrust(
                     f"The entries in the ledger's database from {before.size} to {size - 1} do not give the root that "
                     f"was signed for them: they were altered. {RESTORE_DATABASE}"

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from countenance.ledger import checkpoints, notes
+from countenance.ledger.checkpoints import Checkpoint, InvalidCheckpoint
+from countenance.ledger.keys import KeyFile
 from countenance.ledger.merkle import CompactRange
+from countenance.ledger.notes import InvalidNote
 from countenance.ledger.trust import RESTORE_DATABASE, Distrust
 from countenance.storage import ledger_schema
 
@@ -24,6 +28,21 @@ class State:
     checkpoint: str
     published: bool
 
+    def verify(self, keys: KeyFile) -> Checkpoint:
+        """The checkpoint, which the log's key has signed for this tree. Raises Distrust when it has not.
+
+        Raises Unaccountable when it was signed by a key that is not here.
+        """
+        try:
+            note = notes.parse(self.checkpoint)
+            keys.follow(note)
+            checkpoint = checkpoints.verified(note, [keys.key.verifier]).checkpoint
+        except (InvalidNote, InvalidCheckpoint) as error:
+            raise altered(f"its checkpoint is not valid. {error.message}") from error
+        if (checkpoint.size, checkpoint.root) != (self.tree.size, self.tree.root()):
+            raise altered("its tree is not the one that its checkpoint was signed for.")
+        return checkpoint
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -35,7 +54,7 @@ class Row:
 
 
 def read_state(connection: Connection) -> State | None:
-    """The state; None before the first start. Raises Distrust when it is damaged."""
+    """The state, unverified; None before the first start. Raises Distrust when it is damaged."""
     columns = ledger_schema.state.c
     row = connection.execute(
         select(columns.tree, columns.at, columns.checkpoint, columns.published).where(columns.id == ledger_schema.STATE)
@@ -45,12 +64,20 @@ def read_state(connection: Connection) -> State | None:
     return make_state(row.tree, row.at, row.checkpoint, row.published)
 
 
+def require_state(connection: Connection) -> State:
+    """The state of a ledger that was begun, unverified. Raises Distrust when it is damaged or missing."""
+    state = read_state(connection)
+    if state is None:
+        raise altered("it has lost its state.")
+    return state
+
+
 def make_state(tree: bytes, at: int, checkpoint: str, published: bool) -> State:
     """The state of these columns. Raises Distrust when they are damaged."""
     try:
         return State(CompactRange.from_bytes(tree), at, checkpoint, published)
     except ValueError as error:
-        raise Distrust(f"The ledger's database was altered: its state cannot be read. {RESTORE_DATABASE}") from error
+        raise altered("its state cannot be read.") from error
 
 
 def read_entries(connection: Connection, start: int, stop: int, *, chunk: int = CHUNK) -> Iterator[list[Row]]:
@@ -67,6 +94,11 @@ def read_entries(connection: Connection, start: int, stop: int, *, chunk: int = 
         if len(rows) < last - first:
             raise _missing(first + len(rows))
         yield rows
+
+
+def altered(what: str) -> Distrust:
+    """What to raise when the database is not what the log's key signed."""
+    return Distrust(f"The ledger's database was altered: {what} {RESTORE_DATABASE}")
 
 
 def _missing(index: int) -> Distrust:

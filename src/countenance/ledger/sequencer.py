@@ -19,15 +19,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
 from countenance.errors import Unaccountable
-from countenance.ledger import checkpoints, merkle, notes, rotation
+from countenance.ledger import checkpoints, merkle, rotation
 from countenance.ledger.batches import Batches
-from countenance.ledger.checkpoints import Checkpoint, InvalidCheckpoint
+from countenance.ledger.checkpoints import Checkpoint
 from countenance.ledger.drafts import Draft
 from countenance.ledger.entries import KeyChange, timestamp
 from countenance.ledger.keys import KeyFile
 from countenance.ledger.merkle import CompactRange
-from countenance.ledger.notes import InvalidNote, LogKey
-from countenance.ledger.rows import State, make_state, read_state
+from countenance.ledger.notes import LogKey
+from countenance.ledger.rows import State, altered, make_state, read_state
 from countenance.ledger.trust import RESTORE_DATABASE, Distrust, Trust
 from countenance.storage import ledger_schema
 from countenance.storage.database import Database
@@ -159,20 +159,13 @@ class Sequencer:
 
         Raises Unaccountable when it was signed by a key that is not here.
         """
-        try:
-            note = notes.parse(state.checkpoint)
-            self._keys.follow(note)
-            checkpoint = checkpoints.verified(note, [self._keys.key.verifier]).checkpoint
-        except (InvalidNote, InvalidCheckpoint) as error:
-            raise _altered(f"its checkpoint is not valid. {error.message}") from error
-        if (checkpoint.size, checkpoint.root) != (state.tree.size, state.tree.root()):
-            raise _altered("its tree is not the one that its checkpoint was signed for.")
+        state.verify(self._keys)
         if self._seen is not None:
             seen = self._seen.tree
             if state.tree.size < seen.size:
                 raise _rolled_back(state.tree.size, seen.size)
             if state.tree.size == seen.size and state.tree.root() != seen.root():
-                raise _altered("it has another tree of the same size than before.")
+                raise altered("it has another tree of the same size than before.")
 
     def _handover(self, successor: LogKey) -> Draft:
         key = self._keys.key
@@ -251,7 +244,3 @@ def _rolled_back(has: int, had: int) -> Distrust:
         f"The ledger's database has {has:,} entries where it had {had:,}: it was set back to an older copy. "
         f"{RESTORE_DATABASE}"
     )
-
-
-def _altered(what: str) -> Distrust:
-    return Distrust(f"The ledger's database was altered: {what} {RESTORE_DATABASE}")

@@ -25,6 +25,11 @@ class Trust:
     def __init__(self) -> None:
         self._lost: str | None = None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is."""
+        return self._lost is not None
+
     def check(self) -> None:
         """Raises Unaccountable, with the sentence that says why, when trust was lost."""
         if self._lost is not None:

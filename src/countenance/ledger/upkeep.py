@@ -30,9 +30,9 @@ PUBLISHING_PATIENCE_SECONDS = 60.0
 # How often all that is published is compared with the database.
 AUDIT_SECONDS = 600.0
 
-# The audit at the start is finished before anything is added, unless it takes longer than this (some five million
+# The audit at the start is finished before anything is added, unless it takes longer than this (about a million
 # entries); then it goes on in the background, where it takes this share of one core.
-OPENING_AUDIT_SECONDS = 20.0
+OPENING_AUDIT_SECONDS = 5.0
 AUDIT_SHARE = 0.05
 
 _log = structlog.get_logger(__name__)
@@ -131,9 +131,8 @@ class Upkeep:
 
     def _publish_regularly(self) -> None:
         work = self._publish_cosigned if self._cosigning.names else self._publisher.publish
-        while not self._stopped.is_set():
+        while not self._stopped.wait(PUBLISHING_SECONDS):
             self._attempt(work)
-            self._stopped.wait(PUBLISHING_SECONDS)
 
     def _publish_cosigned(self) -> None:
         """Publishes a checkpoint with the cosignatures of witnesses, or nothing while it is too early to ask them.
@@ -146,8 +145,9 @@ class Upkeep:
             self._publisher.release(note, self._cosigning.gather(note, read))
 
     def _attempt(self, work: Callable[[], object]) -> None:
+        if self._trust.is_lost:
+            return
         try:
-            self._trust.check()
             work()
             self._unpublished_since = None
         except Distrust as error:
