@@ -19,11 +19,18 @@ from pathlib import Path
 import pytest
 
 from countenance.errors import CountenanceError
+from countenance.ledger import receipts
 from countenance.ledger.checkpoints import read_text, verified
+from countenance.ledger.keys import KeyFile
+from countenance.ledger.log import Ledger
 from countenance.ledger.merkle import consistency_proof
 from countenance.ledger.notes import Verifier, parse
+from countenance.ledger.published import PublishedLog
+from countenance.ledger.verify import verify
 from countenance.ledger.witness import MAX_REQUEST_BYTES
 from countenance.ledger.witness_client import WitnessClient
+from countenance.storage.database import Database
+from countenance.storage.ledger_schema import LEDGER
 from tests.unit.ledger import logs
 from tests.unit.ledger.test_published import serving
 
@@ -181,6 +188,37 @@ def test_two_witnesses_see_a_split_view(tmp_path: Path) -> None:
                 cosign(client, 10, 10, entries)
             with pytest.raises(CountenanceError):
                 cosign(client, 10, 20, entries)
+
+
+def test_a_ledger_gets_its_checkpoints_cosigned(running: Running, tmp_path: Path) -> None:
+    """The server's own ledger asks by itself, and hands the cosignatures on to whoever verifies it."""
+    database = Database(f"sqlite:///{tmp_path / 'ledger.sqlite'}", LEDGER)
+    database.migrate()
+    keys = KeyFile(tmp_path / "ledger.key", name=logs.ORIGIN)
+    # The witness was told of a key before the ledger was begun, as an operator would.
+    (tmp_path / "ledger.key").write_text(f"{logs.KEY.skey}\n")
+    (tmp_path / "ledger.key").chmod(0o600)
+    ledger = Ledger(database, tmp_path / "ledger", keys, witnesses=[running.client])
+    try:
+        ledger.append([logs.intent(1), logs.decision(1)], opens=logs.uid("u", 1))
+        index = ledger.append([logs.outcome(1)], closes=logs.uid("u", 1))[-1]
+        published = PublishedLog.at(str(tmp_path / "ledger"))
+        deadline = time.monotonic() + HANG
+        cosigner = [running.client.verifier]
+        size = 0
+        while size <= index:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+            # Until then there is no checkpoint, or it is not cosigned yet.
+            with contextlib.suppress(CountenanceError):
+                size = verify(published, [logs.KEY.verifier], cosigner).checkpoint.size
+        assert [name for name, _ in ledger.witnessed()] == ["ngo.example/w"]
+        receipt = receipts.read_receipt(ledger.receipt(index))
+        signed = receipts.verify(receipt, [logs.KEY.verifier], cosigner, entry=ledger.entry(index))
+        assert [signature.name for signature in signed.cosignatures] == ["ngo.example/w"]
+    finally:
+        ledger.close()
+        database.close()
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
