@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from countenance.errors import ResourceAlreadyExists, ResourceNotFound, ServiceQuotaExceeded
 from countenance.gallery.pages import Page
@@ -82,7 +82,7 @@ class Collections:
     def find(self, collection_id: str) -> Collection | None:
         """The collection, or None."""
         with self._database.read() as connection:
-            row = connection.execute(_by_id(collection_id)).one_or_none()
+            row = connection.execute(_BY_ID, {"id": collection_id}).one_or_none()
         return None if row is None else _to_collection(row)
 
     def govern(
@@ -146,7 +146,7 @@ class Collections:
 
 def find_collection(connection: Connection, collection_id: str) -> Collection:
     """The collection, within a transaction. Raises ResourceNotFound."""
-    row = connection.execute(_by_id(collection_id)).one_or_none()
+    row = connection.execute(_BY_ID, {"id": collection_id}).one_or_none()
     if row is None:
         raise ResourceNotFound(f"The collection id: {collection_id} does not exist")
     return _to_collection(row)
@@ -222,8 +222,8 @@ def _select_collections() -> Select[Any]:
     )
 
 
-def _by_id(collection_id: str) -> Select[Any]:
-    return _select_collections().where(schema.collections.c.collection_id == collection_id)
+# Made once: it is read for every use, and making it takes several times as long as reading by it.
+_BY_ID = _select_collections().where(schema.collections.c.collection_id == bindparam("id"))
 
 
 def _to_collection(row: Row[Any]) -> Collection:

@@ -11,7 +11,7 @@ import hmac
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from countenance.storage import schema
 from countenance.storage.database import Database
@@ -81,11 +81,16 @@ def case_subject(organization: str, reference: str) -> str:
     return f"case:{hmac.digest(organization.encode(), reference.encode(), 'sha256').hex()}"
 
 
+# Made once: every search that finds somebody reads by it.
+_OF_SUBJECTS = select(schema.salts.c.subject, schema.salts.c.salt).where(
+    schema.salts.c.subject.in_(bindparam("subjects", expanding=True))
+)
+
+
 def _find(connection: Connection, subjects: Iterable[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for some in _batches(list(dict.fromkeys(subjects))):
-        query = select(schema.salts.c.subject, schema.salts.c.salt).where(schema.salts.c.subject.in_(some))
-        found |= {row.subject: row.salt for row in connection.execute(query)}
+        found |= {subject: salt for subject, salt in connection.execute(_OF_SUBJECTS, {"subjects": some})}
     return found
 
 
