@@ -1,6 +1,6 @@
 """`countenance witness`: watch over logs of others, for whoever wants to be sure that they show everybody the same.
 
-Nothing that recognizes faces is loaded: a witness needs some 45 MB of memory.
+Nothing that recognizes faces is loaded: a witness needs some 50 MB of memory.
 """
 
 from __future__ import annotations
