@@ -31,6 +31,9 @@ REFRESH_SECONDS = 60.0
 # How long a checkpoint waits for cosignatures before it is published without those that have not come.
 PATIENCE_SECONDS = 5.0
 
+# How long it is known, in seconds, when witnesses have cosigned: every use asks, and they do so every ten at most.
+TIMES_LIFETIME_SECONDS = 1.0
+
 _log = structlog.get_logger(__name__)
 
 
@@ -88,6 +91,8 @@ class Cosigning:
         self._database = database
         self._clock = clock
         self._witnesses = [_Known(witness) for witness in witnesses]
+        # When to read them again, and the times (UTC milliseconds) by witness.
+        self._times: tuple[float, dict[str, int]] = (float("-inf"), {})
 
     @property
     def names(self) -> list[str]:
@@ -120,9 +125,14 @@ class Cosigning:
 
     def ages(self) -> list[tuple[str, float]]:
         """The witnesses that have ever cosigned, and how many seconds ago that was by their own clocks."""
+        if not self._witnesses:
+            return []
+        until, times = self._times
+        if time.monotonic() >= until:
+            times = {name: cosigned.at for name, cosigned in self._last().items()}
+            self._times = time.monotonic() + TIMES_LIFETIME_SECONDS, times
         now = self._clock().timestamp()
-        last = self._last()
-        return [(known.name, now - last[known.name].at / 1000) for known in self._witnesses if known.name in last]
+        return [(known.name, now - times[known.name] / 1000) for known in self._witnesses if known.name in times]
 
     def covering(self, index: int) -> str | None:
         """A checkpoint that covers this entry, with the most cosignatures there are; None when there are none."""
@@ -150,6 +160,7 @@ class Cosigning:
             changed = connection.execute(update(table).where(table.c.witness == name).values(**row))
             if not changed.rowcount:
                 connection.execute(insert(table).values(witness=name, **row))
+        self._times = float("-inf"), {}
 
     @staticmethod
     def _may_be_asked(known: _Known) -> bool:
