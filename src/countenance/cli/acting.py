@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from countenance.cli.output import notice
 from countenance.policy.vocabulary import Purpose
 
 if TYPE_CHECKING:
     from countenance.service.administration import Administration
     from countenance.service.callers import Caller
+    from countenance.service.uses import Answer
 
 Command = Callable[..., None]
+
+# What is said in place of matches that people must look at first, with the case.
+WITHHELD = "Somebody matches, and is withheld until others have looked: countenance review show {}"
 
 PrincipalOption = Annotated[
     str | None, typer.Option("--principal", metavar="NAME", help="Who acts; the operator when absent.")
@@ -59,6 +64,19 @@ _OPTIONS: dict[str, Any] = {
         str | None, typer.Option("--beneficiary", metavar="ORGANIZATION", help="For whom it is done.")
     ],
 }
+
+
+def beside(answer: Answer) -> dict[str, object]:
+    """What an answer carries beside Rekognition's members, for JSON."""
+    return {"Receipt": answer.receipt, "Review": answer.review, "AppliedThreshold": answer.threshold}
+
+
+def tell(answer: Answer) -> None:
+    """Say on stderr what an answer carries beside itself."""
+    if answer.threshold is not None:
+        notice(f"The policies raised the threshold to {answer.threshold:g}.")
+    if answer.receipt is not None:
+        notice(f"Receipt: {answer.receipt}")
 
 
 def acting(command: Command) -> Command:

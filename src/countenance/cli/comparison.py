@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from countenance.aws.faces import bounding_box, compared_face
-from countenance.cli.acting import Acting, acting
+from countenance.cli.acting import WITHHELD, Acting, acting, beside, tell
 from countenance.cli.configuration import opened, with_settings
-from countenance.cli.output import AsJson, box_of, print_json, print_table
+from countenance.cli.output import AsJson, box_of, print_json, print_table, say
 from countenance.cli.photographs import PhotoFile, for_files, read_photo
 from countenance.cli.search import Threshold
 from countenance.service.recognition import DEFAULT_THRESHOLD
+from countenance.service.uses import released
 from countenance.settings import Settings
 
 
@@ -26,7 +27,7 @@ def compare(
     """Compare the largest face of the first photo with all faces of the second."""
     settings = for_files(settings)
     photos = read_photo(source, settings), read_photo(target, settings)
-    with opened(settings, creates=True) as application:
+    with opened(settings, creates=True) as application, released() as answer:
         comparison = application.recognition.compare_faces(acting.caller(application), *photos, threshold=threshold)
     if as_json:
         print_json(
@@ -40,14 +41,19 @@ def compare(
                     for similarity, detail in comparison.matches
                 ],
                 "UnmatchedFaces": [compared_face(detail) for detail in comparison.unmatched],
+                **beside(answer),
             }
         )
-        return
-    rows = [
-        *((f"{similarity:.2f}", detail) for similarity, detail in comparison.matches),
-        *((f"below {threshold:g}", detail) for detail in comparison.unmatched),
-    ]
-    print_table(
-        ("Similarity", "Left, top, width, height", "Confidence"),
-        ((similarity, box_of(detail.bounding_box), detail.confidence) for similarity, detail in rows),
-    )
+    elif answer.review is not None:
+        say(WITHHELD.format(answer.review))
+    else:
+        applied = threshold if answer.threshold is None else answer.threshold
+        rows = [
+            *((f"{similarity:.2f}", detail) for similarity, detail in comparison.matches),
+            *((f"below {applied:g}", detail) for detail in comparison.unmatched),
+        ]
+        print_table(
+            ("Similarity", "Left, top, width, height", "Confidence"),
+            ((similarity, box_of(detail.bounding_box), detail.confidence) for similarity, detail in rows),
+        )
+    tell(answer)

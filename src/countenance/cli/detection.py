@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countenance.aws.faces import face_detail
-from countenance.cli.acting import Acting, acting
+from countenance.cli.acting import Acting, acting, beside, tell
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.drawing import Mark, draw
 from countenance.cli.output import AsJson, box_of, notice, print_json, print_table, say
 from countenance.cli.photographs import PhotoFile, for_files, read_photo
 from countenance.errors import InvalidParameter
+from countenance.service.uses import released
 from countenance.settings import Settings
 from countenance.vision.details import Attribute
 
@@ -60,14 +61,14 @@ def detect(
         raise InvalidParameter(f"Drawing into {drawing} would overwrite the photo itself: name another file.")
     settings = for_files(settings)
     source = read_photo(photo, settings)
-    with opened(settings, creates=True) as application:
+    with opened(settings, creates=True) as application, released() as answer:
         details = application.recognition.detect_faces(acting.caller(application), source, attributes)
         if drawing is not None:
             pixels = application.photos.open(source).pixels
             draw(pixels, [Mark.of(detail, f"{n}") for n, detail in enumerate(details, 1)], drawing)
             notice(f"Drawn into {drawing}.")
     if as_json:
-        print_json({"FaceDetails": [face_detail(detail) for detail in details]})
+        print_json({"FaceDetails": [face_detail(detail) for detail in details], **beside(answer)})
     elif details:
         print_table(
             ("Face", "Left, top, width, height", "Confidence", "Yaw, pitch, roll", "Brightness", "Sharpness", "Seen"),
@@ -75,6 +76,7 @@ def detect(
         )
     else:
         say("No face was found.")
+    tell(answer)
 
 
 def _row(n: int, detail: FaceDetail) -> tuple[object, ...]:

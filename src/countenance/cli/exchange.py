@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from countenance.cli.acting import Acting, acting
+from countenance.cli.acting import Acting, acting, beside, tell
 from countenance.cli.collections import CollectionArgument
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.identifiers import valid
@@ -28,7 +28,10 @@ def export_collection(
     as_json: AsJson = False,
 ) -> None:
     """Write a collection with its ids, boxes, users and templates into a Parquet file."""
-    with opened(settings) as application:
+    # Imported when needed, as `opened` does.
+    from countenance.service.uses import released  # noqa: PLC0415
+
+    with opened(settings) as application, released() as answer:
         exported = application.exchange.export(acting.caller(application), collection, file)
     if as_json:
         print_json(
@@ -37,10 +40,12 @@ def export_collection(
                 "FaceCount": exported.face_count,
                 "UserCount": exported.user_count,
                 "File": str(file),
+                **beside(answer),
             }
         )
     else:
         say(f"Exported {exported.face_count} faces and {exported.user_count} users into {file}.")
+    tell(answer)
 
 
 @with_settings("data")

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import typer
 
-
 # Names are kept in 255 characters.
 MAX_NAME = 255
 

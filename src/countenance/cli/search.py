@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countenance.aws.faces import bounding_box, face_match
-from countenance.cli.acting import Acting, acting
+from countenance.cli.acting import WITHHELD, Acting, acting, beside, tell
 from countenance.cli.collections import CollectionOption
 from countenance.cli.configuration import opened, with_settings
 from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.cli.photographs import PhotoFile, for_files, read_photo
 from countenance.service.recognition import DEFAULT_THRESHOLD
 from countenance.service.searches import MAX_FACES, MAX_USERS
+from countenance.service.uses import released
 from countenance.settings import Settings
 
 if TYPE_CHECKING:
     from countenance.service.searches import FaceSearch, UserSearch
+    from countenance.service.uses import Answer
 
 Threshold = Annotated[float, typer.Option(min=0, max=100, help="The least Similarity that is a match.")]
 
@@ -38,7 +40,7 @@ def search(
     """Search a collection for the largest face of a photo."""
     settings = for_files(settings)
     source = read_photo(photo, settings)
-    with opened(settings) as application:
+    with opened(settings) as application, released() as answer:
         if users:
             people = application.searches.search_users_by_image(
                 acting.caller(application),
@@ -47,15 +49,16 @@ def search(
                 threshold=threshold,
                 max_users=min(max_faces, MAX_USERS),
             )
-            _print_users(people, as_json=as_json)
+            _print_users(people, answer, as_json=as_json)
         else:
             found = application.searches.search_faces_by_image(
                 acting.caller(application), collection, source, threshold=threshold, max_faces=max_faces
             )
-            _print_faces(found, as_json=as_json)
+            _print_faces(found, answer, as_json=as_json)
+    tell(answer)
 
 
-def _print_faces(found: FaceSearch, *, as_json: bool) -> None:
+def _print_faces(found: FaceSearch, answer: Answer, *, as_json: bool) -> None:
     if as_json:
         searched = found.searched
         assert searched is not None, "a photo without a face is refused"
@@ -65,6 +68,7 @@ def _print_faces(found: FaceSearch, *, as_json: bool) -> None:
                 "SearchedFaceConfidence": searched.confidence,
                 "FaceMatches": [face_match(similarity, face) for similarity, face in found.matches],
                 "FaceModelVersion": found.face_model_version,
+                **beside(answer),
             }
         )
     elif found.matches:
@@ -73,10 +77,10 @@ def _print_faces(found: FaceSearch, *, as_json: bool) -> None:
             ((similarity, face.external_image_id, face.face_id, face.user_id) for similarity, face in found.matches),
         )
     else:
-        say("Nobody in the collection matches.")
+        _say_why_nothing(answer)
 
 
-def _print_users(found: UserSearch, *, as_json: bool) -> None:
+def _print_users(found: UserSearch, answer: Answer, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -85,9 +89,17 @@ def _print_users(found: UserSearch, *, as_json: bool) -> None:
                     for similarity, user in found.matches
                 ],
                 "FaceModelVersion": found.face_model_version,
+                **beside(answer),
             }
         )
     elif found.matches:
         print_table(("Similarity", "User"), ((similarity, user.user_id) for similarity, user in found.matches))
     else:
+        _say_why_nothing(answer)
+
+
+def _say_why_nothing(answer: Answer) -> None:
+    if answer.review is None:
         say("Nobody in the collection matches.")
+    else:
+        say(WITHHELD.format(answer.review))
