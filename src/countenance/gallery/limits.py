@@ -13,6 +13,7 @@ from countenance.gallery.faces import erase_faces
 from countenance.gallery.users import take_from_users
 from countenance.storage import schema
 from countenance.storage.database import Database
+from countenance.storage.salts import AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,13 @@ class Limits:
         """Deletes the faces that may be kept no longer, users' faces too."""
         return self._erase(schema.limited_faces.c.due_at <= now.timestamp())
 
+    def authorizations(self) -> frozenset[str]:
+        """Those that faces are kept under, by uid."""
+        authorization = schema.limited_faces.c.authorization
+        with self._database.read() as connection:
+            found = connection.execute(select(authorization).where(authorization.is_not(None)).distinct())
+            return frozenset(found.scalars())
+
     def _erase(self, which: ColumnElement[bool]) -> list[Erased]:
         faces, limited, collections = schema.faces, schema.limited_faces, schema.collections
         over = (
@@ -61,7 +69,8 @@ class Limits:
                 take_from_users(
                     connection, collection, {row.key: row.user_key for row in rows if row.user_key is not None}
                 )
-                erase_faces(connection, collection, [row.key for row in rows])
+                for start in range(0, len(rows), AT_ONCE):
+                    erase_faces(connection, collection, [row.key for row in rows[start : start + AT_ONCE]])
                 oldest = min((row.due_at for row in rows if row.due_at is not None), default=None)
                 erased.append(Erased(collection.uid, len(rows), oldest))
         return erased

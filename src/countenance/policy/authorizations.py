@@ -5,7 +5,8 @@
        └────────refused──────────────────► refused      what was made under it is erased
 
 An emergency may be used while it is pending, and is a debt: somebody else must approve it before its deadline. One
-whose deadline has passed permits nothing and blocks every match of whoever asked for it until it is decided.
+whose deadline has passed permits nothing and blocks every match of whoever asked for it until it is decided. It cannot
+be revoked before that: nobody gets rid of a debt, and keeps what was made under it, by taking the request back.
 
 Trust: whoever can write the database can grant an authorization; every grant that is made through the service is an
 entry of the ledger, and a use under one that no entry grants shows.
@@ -14,7 +15,7 @@ entry of the ledger, and a use under one that no entry grants shows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +31,11 @@ from countenance.storage.principals import Organization, Principal
 
 # The deadlines that the law knows: AI Act Art. 5(3) has 24 hours, Art. 26(10) and M.G.L. c. 6 § 220 have 48.
 EMERGENCY_HOURS = (24, 48)
+
+# What terms may be, and what the tables take.
+MAX_CASE_REFERENCE = 255
+MAX_APPROVALS = 100
+MAX_USES = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +119,13 @@ class Authorizations:
             raise InvalidParameter("An authorization must end after it begins.")
         if (terms.basis is LegalBasis.EMERGENCY) != (terms.deadline is not None):
             raise InvalidParameter("An emergency has a deadline by which it is approved, and nothing else has one.")
-        if terms.approvals_needed < 1 or (terms.max_uses is not None and terms.max_uses < 1):
-            raise InvalidParameter("An authorization needs at least one approval, and permits at least one use.")
+        if not 1 <= terms.approvals_needed <= MAX_APPROVALS:
+            raise InvalidParameter(f"An authorization needs at least one approval, and {MAX_APPROVALS} at most.")
+        if terms.max_uses is not None and not 1 <= terms.max_uses <= MAX_USES:
+            raise InvalidParameter(f"An authorization permits at least one use; a limit is {MAX_USES:,} at most.")
+        reference = terms.case_reference
+        if not reference.strip() or not reference.isprintable() or len(reference) > MAX_CASE_REFERENCE:
+            raise InvalidParameter(f"A case reference is a line of text of at most {MAX_CASE_REFERENCE} characters.")
         uid = new_uid(Kind.AUTHORIZATION)
         with self._database.write() as connection:
             connection.execute(
@@ -145,6 +156,7 @@ class Authorizations:
     def decide(self, uid: str, decider: Principal, now: datetime, *, approved: bool) -> Authorization:
         """Somebody approves or refuses: granted once enough have approved, refused at the first refusal.
 
+        One that is approved after its time is over comes back as granted, which paid what it owed, and is expired then.
         Raises ResourceNotFound; AccessDenied for whoever asked for it, and whoever has approved it already;
         ResourceConflict for one that is not pending.
         """
@@ -170,15 +182,24 @@ class Authorizations:
                 _set(connection, row.key, AuthorizationState.REFUSED)
             elif enough:
                 _set(connection, row.key, AuthorizationState.GRANTED)
+                return replace(_get(connection, uid, now), state=AuthorizationState.GRANTED)
             return _get(connection, uid, now)
 
     def revoke(self, uid: str, now: datetime) -> Authorization:
-        """Ends one that is granted or pending. Raises ResourceNotFound, ResourceConflict."""
+        """Ends one that is granted or pending; but for a pending emergency, which is approved or refused.
+
+        Raises ResourceNotFound, ResourceConflict.
+        """
         with self._database.write() as connection:
             row = _row(connection, uid)
             state = _state(row, now)
             if state not in {AuthorizationState.GRANTED, AuthorizationState.PENDING}:
                 raise ResourceConflict(f"The authorization {uid} is {state} already.")
+            if state is AuthorizationState.PENDING and row.deadline is not None:
+                raise ResourceConflict(
+                    f"The authorization {uid} is an emergency that waits for a decision: another person must approve "
+                    "or refuse it."
+                )
             _set(connection, row.key, AuthorizationState.REVOKED)
             return _get(connection, uid, now)
 
@@ -245,7 +266,7 @@ def _owed(now: datetime) -> tuple[Any, ...]:
     return (
         authorizations.c.state == AuthorizationState.PENDING,
         authorizations.c.deadline.is_not(None),
-        authorizations.c.deadline <= now.timestamp(),
+        authorizations.c.deadline < now.timestamp(),
     )
 
 

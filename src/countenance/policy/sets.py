@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -31,7 +31,8 @@ from countenance.storage.identities import Kind, new_uid
 from countenance.storage.principals import Principal
 
 # What a new installation runs with.
-INSTALLED_PACKS = ("base", "moratorium-2020")
+BASE = "base"
+INSTALLED_PACKS = (BASE, "moratorium-2020")
 
 
 class ChangeState(StrEnum):
@@ -79,9 +80,11 @@ class PolicySet:
         return PolicySet.of([*(other for name, other in self.packs.items() if name != pack.name), pack])
 
     def without_pack(self, name: str) -> PolicySet:
-        """Without this pack. Raises ResourceNotFound, and InvalidParameter where another one requires it."""
+        """Without this pack. Raises ResourceNotFound, and InvalidParameter for `base` or where another requires it."""
         if name not in self.packs:
             raise ResourceNotFound(f"There is no pack named {name} in force: countenance policy list names them.")
+        if name == BASE:
+            raise InvalidParameter("Without the pack base nothing is permitted to anybody, not even to put it back.")
         return PolicySet.of([pack for other, pack in self.packs.items() if other != name])
 
     def with_moratorium(self, moratorium: Moratorium) -> PolicySet:
@@ -167,11 +170,14 @@ class PolicySets:
         self._in_force = _change(row)
         return self._in_force
 
-    def propose(self, policies: PolicySet, changes: Sequence[str], proposer: Principal, now: datetime) -> Change:
-        """A change of what is in force, which another person must approve."""
-        before = self.in_force().policies.sha256
+    def propose(self, policies: PolicySet, before: PolicySet, proposer: Principal, now: datetime) -> Change:
+        """A change of the set `before`, in force when it was read, which another person must approve.
+
+        Raises InvalidParameter when it would change nothing.
+        """
+        changes = policies.changes_since(before)
         with self._database.write() as connection:
-            uid = _insert(connection, policies, changes, now, before=before, proposer=proposer)
+            uid = _insert(connection, policies, changes, now, before=before.sha256, proposer=proposer)
             return _change(_row(connection, uid))
 
     def decide(self, uid: str, decider: Principal, now: datetime, *, approved: bool) -> Change:
@@ -217,9 +223,10 @@ def _difference(old: Pack, new: Pack) -> str:
     """How a pack is different from one of its name."""
     was, becomes = old.moratorium, new.moratorium
     if was is not None and becomes is not None and {**old.files, FILE: ""} == {**new.files, FILE: ""}:
-        if becomes.ended is not None and was.ended is None:
+        # Only where it is the one thing that changes: an extension that lets it lapse as well is more than that.
+        if becomes.ended is not None and becomes == replace(was, ended=becomes.ended):
             return f"The moratorium {new.name} ends at {becomes.ended.isoformat()}."
-        if becomes.sunset != was.sunset:
+        if becomes == replace(was, sunset=becomes.sunset):
             moves = f"from {was.sunset:%Y-%m-%d} to {becomes.sunset:%Y-%m-%d}"
             return f"The sunset of the moratorium {new.name} moves {moves}."
     return f"The pack {new.name}, version {old.version}, is replaced by version {new.version}."

@@ -187,17 +187,25 @@ class Cases:
             found = _select().where(schema.review_cases.c.authorization == authorization)
             return [_case(connection, row) for row in connection.execute(found)]
 
-    def erase(self, uid: str) -> None:
-        """Forget a case with its candidates and verdicts; one that is gone stays so."""
+    def authorizations(self) -> frozenset[str]:
+        """Those that cases were opened under, by uid."""
+        authorization = schema.review_cases.c.authorization
+        with self._database.read() as connection:
+            found = connection.execute(select(authorization).where(authorization.is_not(None)).distinct())
+            return frozenset(found.scalars())
+
+    def erase(self, uid: str) -> bool:
+        """Forget a case with its candidates and verdicts; False for one that is gone already."""
         with self._database.write(erases=True) as connection:
             key = connection.execute(
                 select(schema.review_cases.c.key).where(schema.review_cases.c.uid == uid)
             ).scalar_one_or_none()
             if key is None:
-                return
+                return False
             for table in (schema.review_verdicts, schema.review_candidates):
                 connection.execute(delete(table).where(table.c.case_key == key))
             connection.execute(delete(schema.review_cases).where(schema.review_cases.c.key == key))
+        return True
 
 
 def _select() -> Any:

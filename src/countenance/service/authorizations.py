@@ -10,7 +10,7 @@ from countenance.errors import InvalidParameter
 from countenance.gallery.collections import Collections
 from countenance.ledger.entries import AuthorizationChange, Beneficiary, timestamp
 from countenance.policy.authorizations import EMERGENCY_HOURS, Authorization, Authorizations, Terms
-from countenance.policy.vocabulary import AuthorizationState, LegalBasis, Offence, Purpose
+from countenance.policy.vocabulary import AuthorizationState, LegalBasis, Offence, OrganizationKind, Purpose
 from countenance.service.actions import Action
 from countenance.service.callers import Caller
 from countenance.service.erasure import Erasure
@@ -20,6 +20,11 @@ from countenance.storage.principals import Principals
 
 # How long an authorization lasts when nothing else was asked for.
 DEFAULT_DAYS = 30
+
+# Those whose people are asked to decide on what other organizations want.
+DECIDE_FOR_OTHERS = frozenset(
+    {OrganizationKind.OPERATOR, OrganizationKind.PUBLIC_AUTHORITY, OrganizationKind.OVERSIGHT}
+)
 
 
 class AuthorizationAdministration:
@@ -110,9 +115,16 @@ class AuthorizationAdministration:
             return self._noted(use, self._authorizations.revoke(uid, self._uses.now()))
 
     def list(self, caller: Caller) -> Sequence[Authorization]:
-        """All authorizations, oldest first."""
+        """The authorizations that the caller's organization holds, is the beneficiary of, or is asked to decide on.
+
+        They name their cases, which are nobody else's business. Oldest first.
+        """
+        organization = caller.principal.organization
         with self._uses.use(caller, Action.LIST_AUTHORIZATIONS):
-            return self._authorizations.list(self._uses.now())
+            found = self._authorizations.list(self._uses.now())
+            if organization.kind in DECIDE_FOR_OTHERS:
+                return found
+            return [one for one in found if organization.uid in (one.organization, one.beneficiary)]
 
     def _noted(self, use: Use, authorization: Authorization) -> Authorization:
         use.details(granted=authorization.uid)

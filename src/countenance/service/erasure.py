@@ -1,12 +1,13 @@
 """What must go because its time is up or its authorization was refused: enrolled faces and withheld candidates.
 
 Nothing here is asked for by anybody: it is what earlier uses owe. Every erasure is an entry of the ledger, which says
-whether it came in time.
+whether it came in time. What gives entries erases one thing after the other while they are taken from it, so that of
+what was erased before something failed, the entry is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from countenance.gallery.limits import Erased, Limits
@@ -18,32 +19,33 @@ GRACE = timedelta(hours=1)
 
 
 class Erasure:
-    """Erases what is due. Each method gives the entries that say so, for the caller to record."""
+    """Erases what is due, and gives the entries that say so, for the caller to record."""
 
     def __init__(self, limits: Limits, cases: Cases) -> None:
         self._limits = limits
         self._cases = cases
 
-    def made_under(self, authorization: str) -> Sequence[Deletion]:
+    def made_under(self, authorization: str) -> Iterator[Deletion]:
         """Everything that was made under an authorization that is refused: the AI Act asks so in Art. 5(3), 26(10)."""
-        deletions = [
-            Deletion(reason="refusal", authorization=authorization, collection=erased.collection, faces=erased.faces)
-            for erased in self._limits.erase_made_under(authorization)
-        ]
+        for erased in self._limits.erase_made_under(authorization):
+            yield Deletion(
+                reason="refusal", authorization=authorization, collection=erased.collection, faces=erased.faces
+            )
         cases = sum(self._cases.erase(case.uid) for case in self._cases.under(authorization))
         if cases:
-            deletions.append(Deletion(reason="refusal", authorization=authorization, reviews=cases))
-        return deletions
+            yield Deletion(reason="refusal", authorization=authorization, reviews=cases)
 
     def kept_under(self) -> frozenset[str]:
         """The authorizations, by uid, that anything is kept under."""
         return self._limits.authorizations() | self._cases.authorizations()
 
-    def due(self, now: datetime) -> Sequence[Deletion]:
+    def due(self, now: datetime) -> Iterator[Deletion]:
         """Everything whose time is up."""
-        deletions: list[Deletion] = [_of_faces(erased, now) for erased in self._limits.erase_due(now)]
-        deletions.extend(_of_case(case, now) for case in self._cases.due(now) if self._cases.erase(case.uid))
-        return deletions
+        for erased in self._limits.erase_due(now):
+            yield _of_faces(erased, now)
+        for case in self._cases.due(now):
+            if self._cases.erase(case.uid):
+                yield _of_case(case, now)
 
 
 def _of_faces(erased: Erased, now: datetime) -> Deletion:

@@ -7,6 +7,7 @@ of a kind that no entry declared.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,13 @@ from countenance.storage.identities import Kind, new_uid
 
 # The role of whoever was given none.
 DEFAULT_ROLE = "examiner"
+
+# What the tables take.
+MAX_NAME = 255
+MAX_JURISDICTION = 64
+MAX_ROLES = 20
+
+_ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,9 @@ class Principals:
         self._database = database
 
     def create_organization(self, name: str, kind: str, jurisdiction: str = "") -> Organization:
-        """A new organization. Raises ResourceAlreadyExists."""
+        """A new organization. Raises InvalidParameter for what is no name or jurisdiction, ResourceAlreadyExists."""
+        _check_line("The name of an organization", name, MAX_NAME)
+        _check_jurisdiction(jurisdiction)
         organizations = schema.organizations
         with self._database.write() as connection:
             if connection.execute(select(organizations.c.key).where(organizations.c.name == name)).first():
@@ -68,7 +78,8 @@ class Principals:
     def declare_organization(
         self, name: str, *, kind: str | None = None, jurisdiction: str | None = None, suspended: bool | None = None
     ) -> Organization:
-        """Changes what an organization is; what is None stays. Raises ResourceNotFound."""
+        """Changes what an organization is; what is None stays. Raises ResourceNotFound, InvalidParameter."""
+        _check_jurisdiction(jurisdiction or "")
         given = {"kind": kind, "jurisdiction": jurisdiction, "suspended": suspended}
         values = {column: value for column, value in given.items() if value is not None}
         with self._database.write() as connection:
@@ -92,7 +103,15 @@ class Principals:
     def create(
         self, name: str, organization: str, *, trained_until: float, roles: Sequence[str] = (DEFAULT_ROLE,)
     ) -> Principal:
-        """A new principal of an organization. Raises ResourceNotFound, ResourceAlreadyExists."""
+        """A new principal of an organization, with one role at least: a word that role ARNs can have.
+
+        Raises InvalidParameter, ResourceNotFound, ResourceAlreadyExists.
+        """
+        _check_line("The name of a principal", name, MAX_NAME)
+        if not 1 <= len(roles) <= MAX_ROLES or not all(map(_ROLE.fullmatch, roles)):
+            raise InvalidParameter(
+                f"A principal has 1 to {MAX_ROLES} roles, each a word of at most 64 letters, digits and +=,.@_-."
+            )
         with self._database.write() as connection:
             responsible = _organization(connection, organization)
             if connection.execute(_select(name).where(schema.organizations.c.key == responsible.key)).first():
@@ -194,6 +213,16 @@ def to_principal(row: Row[Any]) -> Principal:
         trained_until=row.trained_until,
         suspended=row.suspended,
     )
+
+
+def _check_line(what: str, text: str, longest: int) -> None:
+    if not text.strip() or not text.isprintable() or len(text) > longest:
+        raise InvalidParameter(f"{what} is a line of text of at most {longest} characters.")
+
+
+def _check_jurisdiction(jurisdiction: str) -> None:
+    if jurisdiction:
+        _check_line("A jurisdiction", jurisdiction, MAX_JURISDICTION)
 
 
 def _select(name: str) -> Select[Any]:
