@@ -12,7 +12,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from countenance.cli.configuration import with_settings
+from countenance.cli.acting import PrincipalOption
+from countenance.cli.configuration import administered, with_settings
 from countenance.cli.output import INTERRUPTED, AsJson, notice, print_json, print_table, printable, progress, say
 from countenance.cli.vkeys import read_log_key, read_witness_key
 from countenance.errors import CountenanceError, Misconfigured
@@ -90,6 +91,21 @@ def verify(
         raise
 
 
+@app.command("rotate-key")
+@with_settings("data", "ledger_key")
+def rotate_key(settings: Settings, *, principal: PrincipalOption = None, as_json: AsJson = False) -> None:
+    """Hand the log over to a new key, by an entry that the old one signs. The old secret is destroyed.
+
+    Whoever verifies with the old verifier key is led to the new one by the log itself; witnesses must be given it.
+    """
+    with administered(settings) as administration:
+        entry, vkey = administration.log_keys.rotate(administration.locals.caller(principal))
+    if as_json:
+        print_json({"entry": entry, "vkey": vkey})
+    else:
+        say(f"Entry {entry} hands the log over. From here on it is signed by {vkey}")
+
+
 def _verify_log(log: PublishedLog, keys: list[Verifier], witnesses: list[Verifier], *, as_json: bool) -> None:
     trusted = keys or claimed_keys(log)
     with progress("entries") as bar:
@@ -148,30 +164,62 @@ def prove(
         Path | None,
         typer.Option("--out", metavar="FILE", help="Where the receipt goes; NUMBER.tlog-proof when absent."),
     ] = None,
+    whole_use: Annotated[
+        bool, typer.Option("--whole-use", help="Also those of the use's intent and decision, which came before.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the receipt of an entry: a file by which anyone can verify, without this server, that it was logged.
 
     The receipt carries the entry, and is verified before it is written.
     """
+    if whole_use and out is not None:
+        raise typer.BadParameter("the receipts of a whole use are several files: leave --out away")
     with PublishedLog.at(place or str(settings.effective_ledger_folder)) as log:
         trusted = key or claimed_keys(log)
-        receipt, entry = _receipt(log, index)
-    signed = receipts.verify(receipt, trusted, entry=entry)
-    path = out or Path(f"{index}{receipts.SUFFIX}")
-    path.write_text(str(receipt), encoding="utf-8")
-    notice(f"The receipt is in {path}.")
-    _print_receipt(receipt, signed, entry, as_json=as_json)
+        indexes = _same_use(log, index) if whole_use else [index]
+        made = [_receipt(log, one) for one in indexes]
+    for receipt, entry in made:
+        signed = receipts.verify(receipt, trusted, entry=entry)
+        path = out or Path(f"{receipt.index}{receipts.SUFFIX}")
+        path.write_text(str(receipt), encoding="utf-8")
+        notice(f"The receipt is in {path}.")
+        _print_receipt(receipt, signed, entry, as_json=as_json)
 
 
 def _receipt(log: PublishedLog, index: int) -> tuple[Receipt, bytes]:
+    note, size = _checkpoint(log, index)
+    bundle = index // TILE_WIDTH
+    entry = log.entries(Tile(None, bundle, tile_at(0, bundle, size).width))[index % TILE_WIDTH]
+    return receipts.make(index, note, log.subtrees(size), entry=entry), entry
+
+
+def _same_use(log: PublishedLog, index: int) -> list[int]:
+    """The entries of the use that this one is of, from its intent to this one; only this one when it is of none."""
+    _, size = _checkpoint(log, index)
+    use: object = None
+    found: list[int] = []
+    for bundle in range(index // TILE_WIDTH, -1, -1):
+        leaves = log.entries(Tile(None, bundle, tile_at(0, bundle, size).width))
+        for place in range(min(index - bundle * TILE_WIDTH, len(leaves) - 1), -1, -1):
+            entry = json.loads(leaves[place])
+            use = use or entry.get("use")
+            if use is None:
+                return [index]
+            if entry.get("use") == use:
+                found.append(bundle * TILE_WIDTH + place)
+                if entry["kind"] == "intent":
+                    return found[::-1]
+    return [index]
+
+
+def _checkpoint(log: PublishedLog, index: int) -> tuple[str, int]:
+    """The newest checkpoint, and its size. Raises `Missing` when the entry was not published yet."""
     note = log.checkpoint().decode("utf-8", "replace")
     size = read_text(parse(note).text).size
     if index >= size:
         raise Missing(f"{log.name} has published {size:,} entries, and none of number {index} yet.")
-    bundle = index // TILE_WIDTH
-    entry = log.entries(Tile(None, bundle, tile_at(0, bundle, size).width))[index % TILE_WIDTH]
-    return receipts.make(index, note, log.subtrees(size), entry=entry), entry
+    return note, size
 
 
 @app.command()

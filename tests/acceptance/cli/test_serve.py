@@ -126,18 +126,22 @@ def test_a_request_in_flight_is_answered_before_the_end(shell: Shell) -> None:
 def test_keys_are_issued_listed_and_revoked(shell: Shell) -> None:
     """A new key signs at once; a revoked one no longer does."""
     with shell.serving() as operator:
-        key = shell.json("keys", "create", "--organization", "press office", "--principal", "ann")
+        shell.json("organization", "create", "press office", "--kind", "commercial")
+        shell.json("principal", "create", "ann", "--organization", "press office", "--trained-until", "2100-01-01")
+        key = shell.json("keys", "create", "--principal", "ann", "--purpose", "photo_library")
         ann = boto3.client("rekognition", endpoint_url=shell.operator()["endpoint_url"], region_name="us-east-1", **key)
         assert ann.list_collections()["CollectionIds"] == []
         listed = shell.run("keys", "list", "--json").stdout
         assert key["aws_secret_access_key"] not in listed
         entry = next(one for one in json.loads(listed) if one["access_key_id"] == key["aws_access_key_id"])
         assert (entry["principal"], entry["organization"]) == ("ann", "press office")
+        assert entry["purpose"] == "photo_library"
         shell.json("keys", "revoke", key["aws_access_key_id"])
         with pytest.raises(ann.exceptions.ClientError, match="UnrecognizedClient"):
             ann.list_collections()
         assert operator.list_collections()["CollectionIds"] == []
     assert "does not exist" in shell.refused("keys", "revoke", "AKIAUNKNOWN")
+    assert "no principal named eve" in shell.refused("keys", "create", "--principal", "eve", "--purpose", "research")
 
 
 def test_tls_by_settings(shell: Shell) -> None:
@@ -199,7 +203,7 @@ def test_a_port_that_is_taken(shell: Shell) -> None:
 
 def test_a_data_folder_that_is_not_safe_or_not_ours(shell: Shell) -> None:
     """A key file others may read, a folder of a newer version, a folder that cannot be made."""
-    shell.json("keys", "create", "--organization", "press", "--principal", "ann")
+    shell.json("organization", "create", "press", "--kind", "commercial")
     key = shell.data / "secrets.key"
     key.chmod(0o644)
     assert "chmod 600" in shell.refused("serve", "--listen", "127.0.0.1:0")
