@@ -13,6 +13,7 @@ what the database holds is refused.
 from __future__ import annotations
 
 import secrets
+import threading
 from pathlib import Path
 
 from countenance.errors import Misconfigured, Unaccountable
@@ -39,20 +40,15 @@ class KeyFile:
         self._next = path.with_name(f"{path.name}.next")
         self._public = path.with_suffix(".vkey")
         self._retired = path.with_suffix(".retired")
-        self._key: LogKey | None = None
-        self._old: list[Verifier] = []
+        self._changing = threading.Lock()
+        self._held: tuple[LogKey, list[Verifier]] | None = None
 
     def open(self, *, creates: bool) -> None:
         """Reads the key; makes one where there is none and `creates` allows it, because nothing was signed yet.
 
         Raises Unaccountable when the file is missing otherwise, Misconfigured when it is open to others or no key.
         """
-        if not self.path.exists():
-            if not creates:
-                raise Unaccountable(
-                    f"The ledger's key file {self.path} is missing: restore it from its backup. Without the key that "
-                    "signed the ledger so far nothing can be added to it."
-                )
+        if creates and not self.path.exists():
             self._make()
         self._read()
         self._publish()
@@ -60,36 +56,36 @@ class KeyFile:
     @property
     def key(self) -> LogKey:
         """The key that signs."""
-        assert self._key is not None, "the key file has not been opened"
-        return self._key
+        return self._opened()[0]
 
     @property
     def verifiers(self) -> list[Verifier]:
         """The log's keys: the one that signs, then those that have handed over."""
-        return [self.key.verifier, *self._old]
+        key, retired = self._opened()
+        return [key.verifier, *retired]
 
-    def follow(self, note: Note) -> None:
-        """Makes the key that signed this note the one in use, after another process has rotated it.
+    def follow(self, note: Note) -> LogKey:
+        """The key that signed this note; it is the one in use then, also when another process has rotated it.
 
-        Raises Unaccountable when the key file does not hold that key either.
+        Raises Unaccountable when the key file does not hold that key.
         """
-        if _is_signed(note, self.key):
-            return
-        try:
-            self._read()
-            if not _is_signed(note, self.key) and self._next.exists():
-                # Whoever rotated the key was killed before it was in its place.
-                successor = self._parse(self._next)
-                if _is_signed(note, successor):
-                    self._promote(successor)
-        except (Misconfigured, OSError) as error:
-            raise Unaccountable(f"The ledger's key cannot be read: {error}") from error
-        if not _is_signed(note, self.key):
-            signer = note.signatures[0]
-            raise Unaccountable(
-                f"The ledger was signed by the key {signer.name}+{signer.key_id.hex()}, which the key file {self.path} "
-                "does not hold: restore the key file that belongs to this ledger, in its newest version."
-            )
+        with self._changing:
+            try:
+                # A second time, in case the prepared key came into its place between two looks.
+                for _ in range(2):
+                    if not _is_signed(note, self.key):
+                        self._read()
+                    if not _is_signed(note, self.key):
+                        self._take_prepared(note)
+                    if _is_signed(note, self.key):
+                        return self.key
+            except (Misconfigured, OSError) as error:
+                raise Unaccountable(f"The ledger's key cannot be read: {error}") from error
+        signer = note.signatures[0]
+        raise Unaccountable(
+            f"The ledger was signed by the key {signer.name}+{signer.key_id.hex()}, which the key file {self.path} "
+            "does not hold: restore the key file that belongs to this ledger, in its newest version."
+        )
 
     def prepare(self, successor: LogKey) -> None:
         """Puts the next key beside the one in use, before anything is signed by it. Raises OSError."""
@@ -97,25 +93,50 @@ class KeyFile:
 
     def promote(self, successor: LogKey) -> None:
         """Puts the prepared key in the place of the one in use, and destroys that one's secret."""
-        if self._next.exists() and self._parse(self._next).vkey == successor.vkey:
+        with self._changing:
+            prepared = self._prepared()
+            if prepared is not None and prepared.vkey == successor.vkey:
+                self._promote(successor)
+            else:
+                self._read()  # another process, which met it first, did
+
+    def _take_prepared(self, note: Note) -> None:
+        # Whoever rotated the key has not put it into its place yet, or was killed before.
+        successor = self._prepared()
+        if successor is not None and _is_signed(note, successor):
             self._promote(successor)
-        else:
-            self._read()  # another process, which found it first, did
 
     def _promote(self, successor: LogKey) -> None:
-        retired = [verifier.vkey for verifier in self._old]
-        if self.key.vkey not in retired and self.key.vkey != successor.vkey:
-            retired.insert(0, self.key.vkey)
+        key, old = self._opened()
+        retired = [verifier.vkey for verifier in old]
+        if key.vkey not in (successor.vkey, *retired):
+            retired.insert(0, key.vkey)
             private_files.replace(self._retired, "".join(f"{vkey}\n" for vkey in retired).encode(), mode=_PUBLIC)
         private_files.supersede(self.path, self._next)
         self._read()
         self._publish()
 
+    def _opened(self) -> tuple[LogKey, list[Verifier]]:
+        assert self._held is not None, "the key file has not been opened"
+        return self._held
+
+    def _prepared(self) -> LogKey | None:
+        try:
+            return self._parse(self._next)
+        except FileNotFoundError:
+            return None
+
     def _read(self) -> None:
-        self._key = self._parse(self.path)
-        self._old = []
-        if self._retired.exists():
-            self._old = [Verifier.from_vkey(vkey) for vkey in self._retired.read_text().split()]
+        try:
+            key = self._parse(self.path)
+        except FileNotFoundError as error:
+            raise Unaccountable(
+                f"The ledger's key file {self.path} is missing: restore it from its backup. Without the key that "
+                "signed the ledger so far nothing can be added to it."
+            ) from error
+        # After the key: one that has just handed over is in this file before it is out of the other.
+        vkeys = self._retired.read_text().split() if self._retired.exists() else []
+        self._held = key, [Verifier.from_vkey(vkey) for vkey in vkeys]
 
     def _parse(self, path: Path) -> LogKey:
         content = private_files.read(path, otherwise="rotate the ledger's key")

@@ -112,7 +112,8 @@ class Publisher:
         note = str(Note(new.text, (*new.signatures, *_newest(known, cosignatures, self._keys))))
         if content != note.encode():
             self._folder.replace_note(note.encode())
-        vkey = f"{self._keys.key.vkey}\n".encode()
+        signers = (key for key in self._keys.verifiers if any(map(key.knows, new.signatures)))
+        vkey = f"{next(signers).vkey}\n".encode()
         if self._folder.read_note(VKEY) != vkey:
             self._folder.replace_note(vkey, VKEY)
         for tile in edge:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from countenance.ledger import checkpoints, notes
-from countenance.ledger.checkpoints import Checkpoint, InvalidCheckpoint
+from countenance.ledger.checkpoints import InvalidCheckpoint
 from countenance.ledger.keys import KeyFile
 from countenance.ledger.merkle import CompactRange
-from countenance.ledger.notes import InvalidNote
+from countenance.ledger.notes import InvalidNote, LogKey
 from countenance.ledger.trust import RESTORE_DATABASE, Distrust
 from countenance.storage import ledger_schema
 
@@ -28,20 +28,20 @@ class State:
     checkpoint: str
     published: bool
 
-    def verify(self, keys: KeyFile) -> Checkpoint:
-        """The checkpoint, which the log's key has signed for this tree. Raises Distrust when it has not.
+    def verify(self, keys: KeyFile) -> LogKey:
+        """The log's key, which has signed the checkpoint for this tree. Raises Distrust when it has not.
 
         Raises Unaccountable when it was signed by a key that is not here.
         """
         try:
             note = notes.parse(self.checkpoint)
-            keys.follow(note)
-            checkpoint = checkpoints.verified(note, [keys.key.verifier]).checkpoint
+            key = keys.follow(note)
+            checkpoint = checkpoints.verified(note, [key.verifier]).checkpoint
         except (InvalidNote, InvalidCheckpoint) as error:
             raise altered(f"its checkpoint is not valid. {error.message}") from error
         if (checkpoint.size, checkpoint.root) != (self.tree.size, self.tree.root()):
             raise altered("its tree is not the one that its checkpoint was signed for.")
-        return checkpoint
+        return key
 
 
 @dataclass(frozen=True, slots=True)

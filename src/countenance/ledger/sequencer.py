@@ -49,6 +49,14 @@ class Addition:
     first: int = -1
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The end of the ledger, from which it goes on: its state, and the key that signed it and signs what follows."""
+
+    state: State
+    key: LogKey
+
+
 class Sequencer:
     """Adds entries to a ledger. Safe to share between threads and to run in several processes at once."""
 
@@ -57,12 +65,12 @@ class Sequencer:
         self._keys = keys
         self._trust = trust
         self._clock = clock
-        self._seen: State | None = None
+        self._seen: _End | None = None
         self._statements: _Statements | None = None
         self._batches: Batches[Addition] = Batches(self._commit)
 
-    def start(self) -> State:
-        """The state, verified; that of an empty ledger is made where there is none. Raises Unaccountable."""
+    def start(self) -> None:
+        """Verifies the state; that of an empty ledger is made where there is none. Raises Unaccountable."""
         try:
             with self._database.write() as connection:
                 state = read_state(connection)
@@ -70,13 +78,11 @@ class Sequencer:
                     state = State(CompactRange(), 0, self._signed(CompactRange(), self._keys.key), published=False)
                     row = {"size": 0, "tree": state.tree.to_bytes(), "at": 0, "checkpoint": state.checkpoint}
                     connection.execute(insert(ledger_schema.state).values(id=1, published=False, **row))
-            self._verify(state)
+            self._seen = _End(state, state.verify(self._keys))
         except Distrust as error:
             raise self._trust.lose(error) from error
         except (SQLAlchemyError, OSError) as error:
             raise Unaccountable(unwritable(error)) from error
-        self._seen = state
-        return state
 
     def add(self, addition: Addition) -> None:
         """Commits entries, and tells the addition where they are. Raises Unaccountable when they are not committed."""
@@ -94,30 +100,32 @@ class Sequencer:
 
     def now(self) -> datetime:
         """The time that an entry would be given now. Raises Unaccountable when the clock was set back."""
-        return datetime.fromtimestamp(self._time(self._seen_state().at) / 1000, UTC)
+        return datetime.fromtimestamp(self._time(self._last_seen().state.at) / 1000, UTC)
 
     def _commit(self, batch: Sequence[Addition], successor: LogKey | None = None) -> None:
         try:
             with self._database.write() as connection:
-                state = self._add(connection, batch, successor)
+                end = self._add(connection, batch, successor)
         except Distrust as error:
             raise self._trust.lose(error) from error
         except (SQLAlchemyError, OSError, self._database.driver_error) as error:
             # The driver's errors come bare from its own cursor.
             raise Unaccountable(unwritable(error)) from error
         # Several threads may come here in another order than they committed in.
-        if state.tree.size > self._seen_state().tree.size:
-            self._seen = state
+        if end.state.tree.size > self._last_seen().state.tree.size:
+            self._seen = end
 
-    def _add(self, connection: Connection, batch: Sequence[Addition], successor: LogKey | None) -> State:
+    def _add(self, connection: Connection, batch: Sequence[Addition], successor: LogKey | None) -> _End:
         # The driver's own cursor: SQLAlchemy's would take as long as the rest of all this together.
         sql = self._statements = self._statements or _Statements(connection.dialect)
         cursor = connection.connection.cursor()
-        state = self._current(cursor, sql)
-        at = self._time(state.at)
-        tree = state.tree.copy()
+        end = self._current(cursor, sql)
+        at = self._time(end.state.at)
+        tree = end.state.tree.copy()
+        key = end.key
         if successor is not None:
-            batch[0].drafts = [self._handover(successor)]
+            batch[0].drafts = [self._handover(key, successor)]
+            key = successor
         stamp = timestamp(datetime.fromtimestamp(at / 1000, UTC))
         rows = []
         for addition in batch:
@@ -134,41 +142,36 @@ class Sequencer:
         for statement, values in ((sql.open_uses, opened), (sql.close_uses, closed), (sql.add_salts, salted)):
             if values:
                 cursor.executemany(statement, values)
-        new = State(tree, at, self._signed(tree, successor or self._keys.key), state.published)
+        new = State(tree, at, self._signed(tree, key), end.state.published)
         row = {"size": tree.size, "tree": tree.to_bytes(), "at": at, "checkpoint": new.checkpoint}
         cursor.execute(sql.change_state, row)
         cursor.close()
-        return new
+        return _End(new, key)
 
-    def _current(self, cursor: Any, sql: _Statements) -> State:
-        """The state as it is now, of which what this process has not seen yet is verified."""
+    def _current(self, cursor: Any, sql: _Statements) -> _End:
+        """The end as it is now, of which what this process has not seen yet is verified.
+
+        Raises Distrust when it is not one that the log's key signed, or older than what was seen; and Unaccountable
+        when it was signed by a key that is not here.
+        """
         cursor.execute(sql.read_state)
         row = cursor.fetchone()
-        seen = self._seen_state()
+        seen = self._last_seen()
+        had = seen.state.tree
         if row is None:
-            raise _rolled_back(0, seen.tree.size)
+            raise _rolled_back(0, had.size)
         checkpoint, at, tree, published = row
-        if checkpoint == seen.checkpoint and at == seen.at:
+        if checkpoint == seen.state.checkpoint and at == seen.state.at:
             return seen
         state = make_state(tree, at, checkpoint, bool(published))
-        self._verify(state)
-        return state
+        key = state.verify(self._keys)
+        if state.tree.size < had.size:
+            raise _rolled_back(state.tree.size, had.size)
+        if state.tree.size == had.size and state.tree.root() != had.root():
+            raise altered("it has another tree of the same size than before.")
+        return _End(state, key)
 
-    def _verify(self, state: State) -> None:
-        """Raises Distrust when the state is not one that the log's key signed, or older than what was seen.
-
-        Raises Unaccountable when it was signed by a key that is not here.
-        """
-        state.verify(self._keys)
-        if self._seen is not None:
-            seen = self._seen.tree
-            if state.tree.size < seen.size:
-                raise _rolled_back(state.tree.size, seen.size)
-            if state.tree.size == seen.size and state.tree.root() != seen.root():
-                raise altered("it has another tree of the same size than before.")
-
-    def _handover(self, successor: LogKey) -> Draft:
-        key = self._keys.key
+    def _handover(self, key: LogKey, successor: LogKey) -> Draft:
         if successor.name != key.name:
             raise ValueError(f"the log is called {key.name}: a key of {successor.name} cannot sign for it")
         # In the transaction: so nobody else prepares another successor until this one is in force.
@@ -197,7 +200,7 @@ class Sequencer:
     def _signed(self, tree: CompactRange, key: LogKey) -> str:
         return checkpoints.signed(Checkpoint(key.name, tree.size, tree.root()), key)
 
-    def _seen_state(self) -> State:
+    def _last_seen(self) -> _End:
         assert self._seen is not None, "the sequencer has not been started"
         return self._seen
 

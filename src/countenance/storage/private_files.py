@@ -17,10 +17,13 @@ _OWNER_ONLY = stat.S_IRUSR | stat.S_IWUSR
 def read(path: Path, *, otherwise: str) -> bytes:
     """What the file holds, at most `MAX_BYTES` of it.
 
-    Raises Misconfigured when it cannot be read, or others than the owner may use it; `otherwise` says what to do then.
+    Raises FileNotFoundError when there is none, Misconfigured when it cannot be read, or when others than the owner may
+    use it; `otherwise` says what to do then.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise Misconfigured(f"The key file {path} cannot be read: {error.strerror}.") from error
     with os.fdopen(descriptor, "rb") as file:
