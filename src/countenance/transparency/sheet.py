@@ -53,10 +53,14 @@ def axis(dimension: str, values: Iterable[str], *, total: bool = True) -> Axis:
 
 @dataclass
 class Sheet:
-    """Counts, and the sums that hold between them: (total, parts)."""
+    """Counts, and the sums that hold between them: (total, parts).
+
+    `essential` are counts that readers come for: where another could be withheld in their place, it is.
+    """
 
     counts: dict[Name, int] = field(default_factory=dict)
     sums: list[tuple[Name, tuple[Name, ...]]] = field(default_factory=list)
+    essential: set[Name] = field(default_factory=set)
 
     def put(self, count: Name, value: int) -> Name:
         """Write a count down. One that is there already must be the same: a total is one number wherever it stands."""

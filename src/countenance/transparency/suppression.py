@@ -130,7 +130,9 @@ class _Search:
 
     def __init__(self, sheet: Sheet) -> None:
         self._counts = sheet.counts
+        self._essential = sheet.essential
         self._sums = [(total, *parts) for total, parts in sheet.sums]
+        self._totals = {total for total, _ in sheet.sums}
         self._touching: dict[Name, list[int]] = defaultdict(list)
         for place, counts in enumerate(self._sums):
             for count in counts:
@@ -170,18 +172,15 @@ class _Search:
         return False
 
     def _hideable(self, places: Iterable[int]) -> list[Name]:
-        """What could be hidden in these sums: their parts; their totals only where no part is left."""
-        counts = [self._sums[place] for place in places]
-        parts = [part for _, *parts in counts for part in parts]
-        return self._shown(parts) or self._shown([total for total, *_ in counts])
-
-    def _shown(self, counts: Iterable[Name]) -> list[Name]:
+        """What could be hidden in these sums."""
+        counts = {count for place in places for count in self._sums[place]}
         return [count for count in counts if self._counts[count] and count not in self.hidden]
 
     def _hide_cheapest(self, candidates: Iterable[Name]) -> Name:
-        def cost(count: Name) -> tuple[int, int, Name]:
-            # One that would stand alone in another sum would need another there.
-            return sum(self._hidden_in[place] == 0 for place in self._touching[count]), self._counts[count], count
+        def cost(count: Name) -> tuple[bool, bool, int, int, Name]:
+            # A total is many sums' business; and one that would stand alone in a sum would need another there.
+            alone = sum(self._hidden_in[place] == 0 for place in self._touching[count])
+            return count in self._essential, count in self._totals, alone, self._counts[count], count
 
         return self._hide(min(candidates, key=cost))
 

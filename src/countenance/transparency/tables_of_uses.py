@@ -53,6 +53,8 @@ def tables_of_searches(sheet: Sheet, accounts: Accounts) -> Iterator[Table]:
     columns = Axis(RESULT, SEARCH_RESULTS)
     cells = sheet.cross("uses", results, kinds, columns, where=where)
     sheet.add_up(searches((RESULT, uses.COMPLETED)), [searches((RESULT, finding)) for finding in uses.FINDINGS])
+    sheet.essential |= {searches(), *(searches((RESULT, result)) for result in SEARCH_RESULTS)}
+    sheet.essential |= {candidates(measure) for measure in ("searches", *uses.MEASURES)}
     yield table(
         ("searches_by_result", SEARCH_SECTION, "Who searched for faces, and what came of it"), kinds, columns, cells
     )
