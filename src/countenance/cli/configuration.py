@@ -126,7 +126,7 @@ def _metavar(name: str, field: FieldInfo) -> str:
     if get_origin(field.annotation) is frozenset:
         return "A,B,..."
     if Path in types:
-        return "FILE" if name in {"tls_certificate", "tls_key", "secrets_key"} else "DIR"
+        return "FILE" if name in {"tls_certificate", "tls_key", "secrets_key", "ledger_key"} else "DIR"
     return "HOST:PORT" if name == "listen" else "TEXT"
 
 

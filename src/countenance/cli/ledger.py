@@ -202,13 +202,15 @@ def _same_use(log: PublishedLog, index: int) -> list[int]:
     for bundle in range(index // TILE_WIDTH, -1, -1):
         leaves = log.entries(Tile(None, bundle, tile_at(0, bundle, size).width))
         for place in range(min(index - bundle * TILE_WIDTH, len(leaves) - 1), -1, -1):
-            entry = json.loads(leaves[place])
+            entry: dict[str, object] = {}
+            with suppress(ValueError):
+                entry = dict(json.loads(leaves[place]))
             use = use or entry.get("use")
             if use is None:
                 return [index]
             if entry.get("use") == use:
                 found.append(bundle * TILE_WIDTH + place)
-                if entry["kind"] == "intent":
+                if entry.get("kind") == "intent":
                     return found[::-1]
     return [index]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from countenance.cli.output import AsJson, print_json, print_table, say
 from countenance.cli.photographs import PhotoFile, for_files, read_photo
 from countenance.policy.vocabulary import Purpose
 from countenance.settings import Settings
+
+if TYPE_CHECKING:
+    from countenance.service.subjects import Touch
 
 # Stated here as well as in the service, which takes seconds to load: a search of 90 or more is taken for the person.
 DEFAULT_SIMILARITY = 90.0
@@ -47,6 +50,7 @@ def subject(
                 "legal_basis": touch.legal_basis,
                 "collection": touch.collection,
                 "similarity": touch.similarity,
+                "searched_for": touch.searched_for,
                 "withheld": touch.withheld,
             }
             for touch in found.touches
@@ -67,9 +71,15 @@ def subject(
                 touch.organization_kind,
                 touch.purpose,
                 touch.legal_basis,
-                "not among the candidates" if touch.similarity is None else f"Similarity {touch.similarity:.2f}",
+                _answered(touch),
                 touch.receipt,
             )
             for touch in found.touches
         ),
     )
+
+
+def _answered(touch: Touch) -> str:
+    if touch.searched_for:
+        return "searched for, by an enrolled face"
+    return "not among the candidates" if touch.similarity is None else f"Similarity {touch.similarity:.2f}"

@@ -88,6 +88,7 @@ class Recognition:
                 for template, detail in candidates
             ]
             matches = sorted((pair for pair in scored if pair[0] >= use.threshold), key=lambda pair: -pair[0])
+            matches = matches[: use.obligations.candidate_cap]
             use.state(matches=len(matches), unmatched=len(scored) - len(matches))
             if not use.disclose([_candidate(*pair) for pair in matches]):
                 # Who is not among the others would be a match: nobody is told of either.

@@ -73,6 +73,12 @@ class Record:
         """A photo that was looked at, by the SHA-256 of its file: committed to under a salt of this use alone."""
         self.probes.append(commitment(self._salt(), "probe", digest))
 
+    def probe_enrolled(self, subject: str, identity: str) -> None:
+        """An enrolled face or user that is searched for: committed to under its own salt, which dies with it."""
+        salt = self.salts.of([subject]).get(subject)
+        if salt is not None:
+            self.probes.append(commitment(salt, "probe", self.use, identity))
+
     def candidates(self, found: Sequence[Candidate]) -> None:
         """Who was found, best first."""
         salts = self.salts.of([candidate.salt for candidate in found if candidate.salt is not None])

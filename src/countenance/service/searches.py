@@ -89,7 +89,7 @@ class Searches:
         Raises `ResourceNotFound` for the collection and `InvalidParameter` for the face.
         """
         with self._uses.use(caller, Action.SEARCH_FACES, collection_id, threshold=threshold, limit=max_faces) as use:
-            probe = self._faces.template(use.collection.collection_id, face_id)
+            probe = self._enrolled_face(use, face_id)
             return FaceSearch(use.collection.face_model_version, self._similar_faces(use, probe, exclude=face_id))
 
     def search_faces_by_image(
@@ -137,8 +137,9 @@ class Searches:
             probe: Template | None
             if user_id is not None and face_id is None:
                 probe = self._users.template(collection_id, user_id)
+                use.searched_for(user_subject(self._users.get(collection_id, user_id).key), user_id)
             elif face_id is not None and user_id is None:
-                probe = self._faces.template(collection_id, face_id)
+                probe = self._enrolled_face(use, face_id)
             else:
                 raise InvalidParameter("Give exactly one of UserId and FaceId.")
             if probe is None:
@@ -184,6 +185,14 @@ class Searches:
                 use.disclose([])
                 return UserSearch(version, [], None, unsearched)
             return UserSearch(version, self._similar_users(use, searched[1]), searched[0], unsearched)
+
+    def _enrolled_face(self, use: Use, face_id: str) -> Template:
+        """The template of the face that is searched for. Raises `InvalidParameter` for one that is not there."""
+        collection_id = use.collection.collection_id
+        template = self._faces.template(collection_id, face_id)
+        for face in self._faces.get(collection_id, [face_id]).values():
+            use.searched_for(face_subject(face.key), face_id)
+        return template
 
     def _similar_faces(self, use: Use, probe: Template, exclude: str | None = None) -> Sequence[tuple[float, Face]]:
         def found(cosine: float) -> Sequence[tuple[Face, float]]:

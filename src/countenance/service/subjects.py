@@ -31,7 +31,8 @@ class Touch:
     """A search that the person's enrolled templates were compared in.
 
     `receipt` is the index of the entry that closes it; `similarity` what they were answered with (0 to 100), None when
-    they were not among the candidates; `withheld` whether the candidates wait for review.
+    they were not among the candidates; `searched_for` whether the search began with one of their enrolled faces;
+    `withheld` whether the candidates wait for review.
     """
 
     receipt: int
@@ -43,6 +44,7 @@ class Touch:
     legal_basis: str | None
     collection: str
     similarity: float | None
+    searched_for: bool
     withheld: bool
 
 
@@ -157,6 +159,7 @@ class Subjects:
                         legal_basis=intent.legal_basis,
                         collection=intent.collection or "",
                         similarity=found.pop(entry.use, None),
+                        searched_for=_searched_for(entry, own[intent.collection or ""]),
                         withheld=entry.withheld,
                     )
                     del open_[entry.use]
@@ -169,3 +172,8 @@ def _answered(outcome: entries.Outcome, own: Sequence[_Own]) -> float | None:
         return None
     committed = (commitment(face.salt, "candidate", outcome.use, face.id) for face in own)
     return max((candidates[one] for one in committed if one in candidates), default=None)
+
+
+def _searched_for(outcome: entries.Outcome, own: Sequence[_Own]) -> bool:
+    """Whether one of these faces is what was searched for."""
+    return any(commitment(face.salt, "probe", outcome.use, face.id) in outcome.probes for face in own)

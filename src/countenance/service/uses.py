@@ -133,6 +133,10 @@ class Use:
         for photo in photos:
             self.record.probe(photo.digest)
 
+    def searched_for(self, subject: str, identity: str) -> None:
+        """An enrolled face or user that is searched for: the subject of its salt, and its id."""
+        self.record.probe_enrolled(subject, identity)
+
     def by(self, face_model_version: str) -> None:
         """The recognizer that the answer depends on."""
         self.record.model = self._pins.model(face_model_version)
