@@ -107,7 +107,7 @@ class PolicyEngine:
         """The policies that can say something about this action. What is no action is refused by the schema."""
         kept = self._sets.get(action)
         if kept is None:
-            kept = policy_set((*self._policies.values(), *self._obligations.values()), action)
+            kept = policy_set({**self._policies, **self._obligations}, action)
             if action in ACTIONS:
                 self._sets[action] = kept
         return kept

@@ -64,4 +64,5 @@ def phrases(obligations: Obligations) -> list[str]:
         "retention_days": "deletion after {} days",
     }
     present = {key: getattr(obligations, key) for key in _KINDS}
-    return [words[key].format(value) for key, value in present.items() if value is not None]
+    told = [words[key].format(value) for key, value in present.items() if value is not None]
+    return [text.replace("by 1 people", "by 1 person") for text in told]

@@ -63,7 +63,8 @@ class Manifest(BaseModel):
 
     name: str = Field(pattern=NAME_PATTERN, max_length=MAX_NAME)
     title: str
-    version: str
+    # It stands in the sentences that people approve changes by.
+    version: str = Field(pattern=r"^[\w.+-]+$", max_length=MAX_NAME)
     effective: dict[str, date] = {}
     requires: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -105,10 +106,14 @@ class Pack:
         forbid = next((policy for policy in obligations if policy.effect == "forbid"), None)
         if forbid is not None:
             raise InvalidParameter(f"The policy {forbid.name} forbids: {OBLIGATIONS} has permits only, move it.")
+        policies = parse(manifest.name, POLICIES, files[POLICIES])
+        twice = {policy.name for policy in policies} & {policy.name for policy in obligations}
+        if twice:
+            raise InvalidParameter(f"The policy {min(twice)} stands in {POLICIES} and in {OBLIGATIONS}: rename one.")
         return cls(
             manifest=manifest,
             files=dict(files),
-            policies=parse(manifest.name, POLICIES, files[POLICIES]),
+            policies=policies,
             obligations=obligations,
             moratorium=(
                 Moratorium.from_toml(manifest.name, files[moratoria.FILE]) if moratoria.FILE in files else None

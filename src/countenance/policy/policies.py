@@ -78,14 +78,16 @@ def parse(pack: str, file: str, text: str) -> tuple[PackPolicy, ...]:
     return policies
 
 
-def policy_set(policies: Iterable[PackPolicy], action: str) -> cedarpy.PolicySet:
-    """The policies that can say something about an action, each called by its name.
+def policy_set(policies: Mapping[str, PackPolicy], action: str) -> cedarpy.PolicySet:
+    """The policies that can say something about an action, under the names they are given.
 
     Their heads say no more which actions they are about: all that are left are about this one, and comparing heads is
     what most of the time of a decision would be spent on.
     """
     names = names_of(action)
-    forms = {policy.name: {**policy.form, "action": {"op": "All"}} for policy in policies if policy.applies_to(names)}
+    forms = {
+        name: {**policy.form, "action": {"op": "All"}} for name, policy in policies.items() if policy.applies_to(names)
+    }
     return cedarpy.PolicySet.from_json_str(json.dumps({"staticPolicies": forms, "templates": {}, "templateLinks": []}))
 
 
