@@ -141,6 +141,20 @@ def test_people_at_a_terminal_read_sentences_and_tables(server: Server) -> None:
     assert b"No --key was given" in done.stderr
 
 
+def test_tables_can_be_written_into_a_file(server: Server, tmp_path: Path) -> None:
+    out = tmp_path / "report.txt"
+    done = run(COMMAND, "transparency", "--data", str(server.data), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b""
+    assert out.read_text().startswith("* From ")
+
+
+def test_a_ledger_that_is_not_there_is_told(tmp_path: Path) -> None:
+    done = run(COMMAND, "transparency", "--ledger", str(tmp_path / "nowhere"))
+    assert done.returncode == 1
+    assert b"nowhere is no folder" in done.stderr
+
+
 def test_another_log_is_not_counted(server: Server, tmp_path: Path) -> None:
     other = "faces.example.org/ledger+8d4e5b1a+AR3kWYJcTGNAaVGvXDPPf1tJfL8/nK1mUS0/gCu7EOkx"
     done = run(COMMAND, "transparency", "--ledger", f"{server.endpoint_url}/ledger", "--key", other)

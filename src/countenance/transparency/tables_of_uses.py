@@ -88,6 +88,12 @@ def _found(sheet: Sheet, accounts: Accounts, kinds: Axis) -> Table:
     measures = ("searches", *uses.MEASURES)
     for measure in measures:
         cells[ALL, measure] = sheet.add_up(candidates(measure), [cells[kind, measure] for kind in kinds.values])
+    for row in kinds.all_values:
+        of = () if row == ALL else ((KIND, row),)
+        # Most searches have one probe, and many bring up one candidate.
+        sheet.suspect(cells[row, uses.PROBES], cells[row, "searches"])
+        sheet.suspect(cells[row, uses.CANDIDATES_RETURNED], searches(*of, (RESULT, uses.CANDIDATES)))
+        sheet.suspect(cells[row, uses.CANDIDATES_WITHHELD], searches(*of, (RESULT, uses.WITHHELD)))
     return table(
         ("candidates", SEARCH_SECTION, "What completed searches brought up"),
         kinds,
