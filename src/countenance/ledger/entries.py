@@ -35,8 +35,8 @@ Commitment = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", description="HMAC-SHA-256 in hex, keyed by a salt that is kept elsewhere.")
 ]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-# Random ids: `u` a use, `p` a principal, `o` an organization, `c` a collection, `a` an authorization, `r` a review case,
-# `y` a policy change.
+# Random ids: `u` a use, `p` a principal, `o` an organization, `c` a collection, `a` an authorization, `r` a review
+# case, `y` a policy change.
 Uid = Annotated[str, Field(pattern=r"^[a-z]-[0-9a-f]{32}$")]
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", description="RFC 3339, UTC.")]
 
@@ -114,6 +114,7 @@ class Intent(Entry):
     beneficiary: Beneficiary | None = None
     authorization: Uid | None = None
     legal_basis: str | None = None
+    offence: str | None = None
     case: Commitment | None = None
     collection: Uid | None = None
     threshold: float | None = None
@@ -180,7 +181,10 @@ class Enrolment(Closing):
 
 
 class Deletion(Closing):
-    """Something was erased: on request (then it closes a use), or because a time was up or an approval refused."""
+    """Something was erased: on request (then it closes a use), or because a time was up or an approval refused.
+
+    `review` is the case whose candidates were erased; it is then the only one of `reviews`.
+    """
 
     kind: Literal["deletion"] = "deletion"
     reason: Literal["request", "retention", "refusal", "expiry"]
@@ -190,6 +194,7 @@ class Deletion(Closing):
     users: int = 0
     collections: int = 0
     reviews: int = 0
+    review: Uid | None = None
     due: Time | None = None
     late: bool = False
 

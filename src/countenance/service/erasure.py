@@ -31,9 +31,9 @@ class Erasure:
             yield Deletion(
                 reason="refusal", authorization=authorization, collection=erased.collection, faces=erased.faces
             )
-        cases = sum(self._cases.erase(case.uid) for case in self._cases.under(authorization))
-        if cases:
-            yield Deletion(reason="refusal", authorization=authorization, reviews=cases)
+        for case in self._cases.under(authorization):
+            if self._cases.erase(case.uid):
+                yield Deletion(reason="refusal", authorization=authorization, reviews=1, review=case.uid)
 
     def kept_under(self) -> frozenset[str]:
         """The authorizations, by uid, that anything is kept under."""
@@ -61,4 +61,4 @@ def _of_faces(erased: Erased, now: datetime) -> Deletion:
 
 def _of_case(case: Case, now: datetime) -> Deletion:
     due = case.due or now
-    return Deletion(reason="retention", reviews=1, due=timestamp(due), late=now > due + GRACE)
+    return Deletion(reason="retention", reviews=1, review=case.uid, due=timestamp(due), late=now > due + GRACE)

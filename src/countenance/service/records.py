@@ -168,6 +168,7 @@ def intent_entry(
         else Beneficiary(organization=beneficiary.uid, organization_kind=beneficiary.kind),
         authorization=None if authorization is None else authorization.uid,
         legal_basis=None if authorization is None else authorization.basis,
+        offence=None if authorization is None else authorization.offence,
         case=case,
         collection=record.collection,
         threshold=record.threshold,

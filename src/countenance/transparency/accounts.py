@@ -97,6 +97,8 @@ class Accounts:
     def _close(self, entry: Closing) -> None:
         if isinstance(entry, Deletion):
             self.retention.erase(entry)
+            if entry.review is not None:
+                self.reviews.erase(entry.review)
         # What is erased because its time was up, or an approval was refused, is nobody's use.
         if entry.use is not None:
             self._note(self.uses.close(entry.use, entry))

@@ -10,7 +10,8 @@ from countenance.ledger.entries import Review
 CONFIRMED = "confirmed"
 REJECTED = "rejected"
 UNDECIDED = "not decided"
-RESULTS = (CONFIRMED, REJECTED, UNDECIDED)
+ERASED = "erased before it was decided"
+RESULTS = (CONFIRMED, REJECTED, UNDECIDED, ERASED)
 
 # What became of the candidates of decided cases. A candidate is confirmed when everybody who had to look said so.
 GIVEN = "confirmed, and told to those who searched"
@@ -49,6 +50,11 @@ class Reviews:
             self.confirmed[entry.case] = candidates
         else:
             self.settled[SOMEBODY_ELSE] += candidates
+
+    def erase(self, case: str) -> None:
+        """The candidates of a case were erased; what was decided before stays decided."""
+        if self.undecided.pop(case, None) is not None:
+            self.decided[ERASED] += 1
 
     def results(self) -> Counter[str]:
         """All cases by what has come of them so far."""
