@@ -101,7 +101,7 @@ class Published:
         for row, good in zip(rows, hashes, strict=True):
             if merkle.leaf_hash(row.leaf) != good or row.leaf_hash != good:
                 raise Distrust(
-                    f"The database's entry {row.index} is not the one that was published: it was altered. "
+                    f"The database's entry {row.leaf_index} is not the one that was published: it was altered. "
                     f"{RESTORE_DATABASE}"
                 )
         bundle = Tile(None, tile.index, tile.width)
@@ -169,6 +169,6 @@ def _first_difference(content: bytes, rows: Sequence[Row]) -> int:
     for row in rows:
         expected = tiles.encode_bundle([row.leaf])
         if content[start : start + len(expected)] != expected:
-            return row.index
+            return row.leaf_index
         start += len(expected)
-    return rows[-1].index
+    return rows[-1].leaf_index

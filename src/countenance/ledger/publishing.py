@@ -78,7 +78,7 @@ class Publisher:
             # Twice through the entries: nothing is written before the root has shown that they are the right ones.
             tree = edge.tree
             for rows in read_entries(connection, first, size):
-                old = len(partial) if rows[0].index == first else 0
+                old = len(partial) if rows[0].leaf_index == first else 0
                 if old:
                     self._published.check_leaves(Tile(0, first // TILE_WIDTH, old), partial, rows[:old])
                 _extend(tree, rows[old:])
@@ -194,7 +194,8 @@ def _extend(tree: CompactRange, rows: Sequence[Row]) -> None:
         leaf_hash = merkle.leaf_hash(row.leaf)
         if leaf_hash != row.leaf_hash:
             raise Distrust(
-                f"The database's entry {row.index} is not the one that was added: it was altered. {RESTORE_DATABASE}"
+                f"The database's entry {row.leaf_index} is not the one that was added: it was altered. "
+                f"{RESTORE_DATABASE}"
             )
         tree.append(leaf_hash)
 

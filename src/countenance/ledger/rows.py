@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -44,11 +45,10 @@ class State:
         return key
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An entry, and the hash that was kept with it."""
 
-    index: int
+    leaf_index: int
     leaf: bytes
     leaf_hash: bytes
 
@@ -87,9 +87,9 @@ def read_entries(connection: Connection, start: int, stop: int, *, chunk: int = 
     for first in range(start, stop, chunk):
         last = min(first + chunk, stop)
         found = connection.execute(query.where(columns.leaf_index >= first, columns.leaf_index < last)).all()
-        rows = [Row(*values) for values in found]
+        rows = [Row._make(values) for values in found]
         for index, row in enumerate(rows, first):
-            if row.index != index:
+            if row.leaf_index != index:
                 raise _missing(index)
         if len(rows) < last - first:
             raise _missing(first + len(rows))

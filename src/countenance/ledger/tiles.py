@@ -225,6 +225,9 @@ class TileFolder:
         found = self.read(tile)
         if found is not None and found != content:
             raise Altered(f"{tile.path} is published already, with another content.")
+        if found is not None:
+            # Whoever wrote it may have been killed before this was tidied up.
+            _draft(self.path / tile.path).unlink(missing_ok=True)
         return found is not None
 
 

@@ -30,7 +30,7 @@ PUBLISHING_PATIENCE_SECONDS = 60.0
 # How often all that is published is compared with the database.
 AUDIT_SECONDS = 600.0
 
-# The audit at the start is finished before anything is added, unless it takes longer than this (about a million
+# The audit at the start is finished before anything is added, unless it takes longer than this (about half a million
 # entries); then it goes on in the background, where it takes this share of one core.
 OPENING_AUDIT_SECONDS = 5.0
 AUDIT_SHARE = 0.05
