@@ -167,8 +167,12 @@ def with_required(packs: Sequence[Pack], known: Mapping[str, Pack]) -> tuple[Pac
 
 
 def _bound(files: Mapping[str, str]) -> None:
-    if sum(len(text.encode("utf-8", "surrogatepass")) for text in files.values()) > MAX_PACK_BYTES:
-        raise InvalidParameter(f"A policy pack has at most {MAX_PACK_BYTES:,} bytes.")
+    try:
+        size = sum(len(text.encode()) for text in files.values())
+    except UnicodeEncodeError as error:
+        raise InvalidParameter("A policy pack is text in UTF-8: this one is not.") from error
+    if size > MAX_PACK_BYTES or len(files) > MAX_PACK_FILES:
+        raise InvalidParameter(f"A policy pack has at most {MAX_PACK_BYTES:,} bytes in {MAX_PACK_FILES:,} files.")
     for required in (MANIFEST, POLICIES):
         if required not in files:
             raise InvalidParameter(f"A policy pack has a file {required}: this one has none.")

@@ -134,10 +134,14 @@ def _policy(pack: str, file: str, form: Mapping[str, Any]) -> PackPolicy:
             f"The policy pack {pack}: {file} has a policy with the @id {name!r}: write one of lower-case letters, "
             "digits, hyphens and dots."
         )
+    try:
+        canonical = rfc8785.dumps(dict(form))
+    except rfc8785.CanonicalizationError as error:
+        raise InvalidParameter(f"The policy {pack}/{name} cannot be pinned: {_line(error)}.") from error
     reference = decisions.Policy(
         pack=pack,
         id=name,
-        sha256=hashlib.sha256(rfc8785.dumps(dict(form))).hexdigest(),
+        sha256=hashlib.sha256(canonical).hexdigest(),
         message=annotations.get("message") or "",
         source=annotations.get("source") or "",
     )
