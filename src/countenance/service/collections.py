@@ -2,7 +2,8 @@
 
 Two tags govern: `countenance:sensitivity` says what a collection holds, `countenance:purposes` what it was made for
 (words of the closed lists, several separated by spaces). Setting one is a use of its own, GovernCollection, since
-whoever could call a gallery of arrest photos one of missing persons could walk around the policies.
+whoever could call a gallery of arrest photos one of missing persons could walk around the policies. Whoever may govern
+may do so with what others own, whose other tags are none of their business.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from countenance.vision.analysis import Vision
 
 SENSITIVITY_TAG = "countenance:sensitivity"
 PURPOSES_TAG = "countenance:purposes"
+GOVERNING = frozenset({SENSITIVITY_TAG, PURPOSES_TAG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,10 @@ class CollectionAdministration:
         knows.
         """
         declared = Declaration.of(tags)
-        with self._uses.use(caller, Action.TAG_RESOURCE, collection_id, tags=len(tags)) as use:
-            if declared is None:
-                self._collections.tag(use.collection.collection_id, tags)
+        if declared is None or not tags.keys() <= GOVERNING:
+            with self._uses.use(caller, Action.TAG_RESOURCE, collection_id, tags=len(tags)) as use:
+                if declared is None:
+                    self._collections.tag(use.collection.collection_id, tags)
         if declared is not None:
             with self._uses.use(caller, Action.GOVERN_COLLECTION, collection_id) as use:
                 self._collections.tag(use.collection.collection_id, tags)
@@ -112,10 +115,11 @@ class CollectionAdministration:
 
         Raises `ResourceNotFound`.
         """
-        governing = {SENSITIVITY_TAG, PURPOSES_TAG}.intersection(tag_keys)
-        with self._uses.use(caller, Action.UNTAG_RESOURCE, collection_id, tags=len(tag_keys)) as use:
-            if not governing:
-                self._collections.untag(use.collection.collection_id, tag_keys)
+        governing = GOVERNING.intersection(tag_keys)
+        if not governing or not GOVERNING.issuperset(tag_keys):
+            with self._uses.use(caller, Action.UNTAG_RESOURCE, collection_id, tags=len(tag_keys)) as use:
+                if not governing:
+                    self._collections.untag(use.collection.collection_id, tag_keys)
         if governing:
             with self._uses.use(caller, Action.GOVERN_COLLECTION, collection_id) as use:
                 self._collections.untag(use.collection.collection_id, tag_keys)
