@@ -14,7 +14,8 @@ from sqlalchemy import select, update
 from countenance.errors import Misconfigured, ResourceNotFound
 from countenance.storage import schema
 from countenance.storage.database import Database
-from countenance.storage.keys import AccessKeys, SealingKey
+from countenance.storage.keys import AccessKeys, SealingKey, SigningKey
+from countenance.storage.principals import Principal, Principals
 
 
 @pytest.fixture
@@ -25,6 +26,24 @@ def key_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def keys(database: Database, key_file: Path) -> AccessKeys:
     return AccessKeys(database, SealingKey.open(key_file))
+
+
+@pytest.fixture
+def principals(database: Database) -> Principals:
+    principals = Principals(database)
+    principals.create_organization("Missing Persons Unit", "child_protection", "US-WA")
+    principals.create_organization("police", "law_enforcement")
+    return principals
+
+
+@pytest.fixture
+def ann(principals: Principals) -> Principal:
+    return principals.create("ann", "Missing Persons Unit", trained_until=1234.5, roles=("examiner", "reviewer"))
+
+
+def library(keys: AccessKeys, principal: Principal) -> SigningKey:
+    """A key for a photo library."""
+    return keys.create(principal, purpose="photo_library")
 
 
 def _sealed(path: Path) -> bytes:
@@ -79,82 +98,115 @@ class TestSealingKey:
 
 
 class TestAccessKeys:
-    def test_a_key_looks_like_one_of_aws_and_is_found(self, keys: AccessKeys) -> None:
-        created = keys.create("Missing Persons Unit", "ann")
-        assert created.access_key_id.startswith("AKIA")
-        assert len(created.access_key_id) == 20
-        assert created.access_key_id.isalnum()
+    def test_a_key_looks_like_one_of_aws_and_is_found(self, keys: AccessKeys, ann: Principal) -> None:
+        created = library(keys, ann)
+        access_key_id = created.key.access_key_id
+        assert access_key_id.startswith("AKIA")
+        assert len(access_key_id) == 20
+        assert access_key_id.isalnum()
         assert len(created.secret) == 40
-        assert (created.principal, created.organization) == ("ann", "Missing Persons Unit")
-        assert keys.lookup(created.access_key_id) == created
+        assert created.key.principal == ann
+        assert keys.lookup(access_key_id) == created
         assert keys.lookup("AKIAUNKNOWN000000000") is None
 
-    def test_secrets_are_shown_by_accident_nowhere(self, keys: AccessKeys) -> None:
-        created = keys.create("org", "ann")
+    def test_a_key_says_what_it_is_for_under_which_authorization_and_for_whom(
+        self, keys: AccessKeys, ann: Principal, principals: Principals
+    ) -> None:
+        police, authorization = principals.organization("police"), "a-" + "1" * 32
+        created = keys.create(ann, purpose="missing_child", authorization=authorization, beneficiary=police)
+        found = keys.lookup(created.key.access_key_id)
+        assert found == created
+        assert found.key in keys.list()
+        assert (found.key.purpose, found.key.authorization, found.key.beneficiary) == (
+            "missing_child",
+            authorization,
+            police,
+        )
+        plain = library(keys, ann).key
+        assert (plain.purpose, plain.authorization, plain.beneficiary) == ("photo_library", None, None)
+
+    def test_what_becomes_of_its_principal_is_seen_within_a_second(
+        self, keys: AccessKeys, ann: Principal, principals: Principals
+    ) -> None:
+        """Whoever is suspended, and for whom: in this process as in any other."""
+        police = principals.organization("police")
+        access_key_id = keys.create(ann, purpose="missing_child", beneficiary=police).key.access_key_id
+        assert keys.lookup(access_key_id) is not None
+        principals.change("ann", trained_until=0.0, suspended=True)
+        principals.declare_organization("Missing Persons Unit", kind="commercial")
+        principals.declare_organization("police", suspended=True)
+        time.sleep(1)
+        found = keys.lookup(access_key_id)
+        assert found is not None
+        assert (found.key.principal.suspended, found.key.principal.trained_until) == (True, 0.0)
+        assert found.key.principal.organization.kind == "commercial"
+        assert found.key.beneficiary is not None
+        assert found.key.beneficiary.suspended
+
+    def test_secrets_are_shown_by_accident_nowhere(self, keys: AccessKeys, ann: Principal) -> None:
+        created = library(keys, ann)
         assert created.secret not in repr(created)
         assert created.secret not in repr(keys.list())
 
-    def test_principals_and_organizations_are_entered_once(self, keys: AccessKeys, database: Database) -> None:
-        for organization, principal in (("a", "ann"), ("a", "ann"), ("a", "bob"), ("b", "ann")):
-            keys.create(organization, principal)
-        with database.read() as connection:
-            assert len(connection.execute(select(schema.organizations)).all()) == 2
-            assert len(connection.execute(select(schema.principals)).all()) == 3
-        assert [(key.organization, key.principal) for key in keys.list()] == [
-            ("a", "ann"),
-            ("a", "ann"),
-            ("a", "bob"),
-            ("b", "ann"),
-        ]
+    def test_each_is_its_own_and_all_are_listed_oldest_first(
+        self, keys: AccessKeys, ann: Principal, principals: Principals
+    ) -> None:
+        bob = principals.create("bob", "police", trained_until=0.0)
+        made = [library(keys, one) for one in (ann, bob, ann)]
+        assert [key.access_key_id for key in keys.list()] == [one.key.access_key_id for one in made]
+        assert [key.principal for key in keys.list()] == [ann, bob, ann]
+        assert len({one.secret for one in made}) == 3
 
-    def test_a_revoked_key_is_over_at_once_and_for_good(self, keys: AccessKeys) -> None:
-        created, other = keys.create("org", "ann"), keys.create("org", "ann")
-        assert keys.lookup(created.access_key_id) is not None
+    def test_a_revoked_key_is_over_at_once_and_for_good(self, keys: AccessKeys, ann: Principal) -> None:
+        created, other = library(keys, ann), library(keys, ann)
+        access_key_id = created.key.access_key_id
+        assert keys.lookup(access_key_id) is not None
         before = time.time()
-        keys.revoke(created.access_key_id)
-        assert keys.lookup(created.access_key_id) is None
-        assert keys.lookup(other.access_key_id) == other
-        (revoked_at,) = [key.revoked_at for key in keys.list() if key.access_key_id == created.access_key_id]
-        assert revoked_at is not None
-        assert before <= revoked_at <= time.time()
-        keys.revoke(created.access_key_id)
-        assert revoked_at in {key.revoked_at for key in keys.list()}
+        revoked = keys.revoke(access_key_id)
+        assert keys.lookup(access_key_id) is None
+        assert keys.lookup(other.key.access_key_id) == other
+        assert revoked.revoked_at is not None
+        assert before <= revoked.revoked_at <= time.time()
+        assert keys.revoke(access_key_id) == revoked
+        assert [key.revoked_at for key in keys.list()] == [revoked.revoked_at, None]
 
     def test_a_revocation_by_another_process_is_seen_within_a_second(
-        self, keys: AccessKeys, database: Database, key_file: Path
+        self, keys: AccessKeys, ann: Principal, database: Database, key_file: Path
     ) -> None:
-        created = keys.create("org", "ann")
-        assert keys.lookup(created.access_key_id) is not None
-        AccessKeys(database, SealingKey.open(key_file)).revoke(created.access_key_id)
+        access_key_id = library(keys, ann).key.access_key_id
+        assert keys.lookup(access_key_id) is not None
+        AccessKeys(database, SealingKey.open(key_file)).revoke(access_key_id)
         time.sleep(1)
-        assert keys.lookup(created.access_key_id) is None
+        assert keys.lookup(access_key_id) is None
 
     def test_an_unknown_key_cannot_be_revoked(self, keys: AccessKeys) -> None:
         with pytest.raises(ResourceNotFound, match="AKIAUNKNOWN"):
             keys.revoke("AKIAUNKNOWN")
 
     def test_a_database_with_another_key_file_is_noticed_at_the_start(
-        self, keys: AccessKeys, database: Database, key_file: Path
+        self, keys: AccessKeys, ann: Principal, database: Database, key_file: Path
     ) -> None:
         keys.verify()
-        keys.create("org", "ann")
+        library(keys, ann)
         keys.verify()
         key_file.unlink()
         with pytest.raises(Misconfigured, match="sealed with another key"):
             AccessKeys(database, SealingKey.open(key_file)).verify()
 
-    def test_a_sealed_secret_cannot_be_moved_to_another_key(self, keys: AccessKeys, database: Database) -> None:
-        victim, thief = keys.create("org", "ann"), keys.create("org", "eve")
+    def test_a_sealed_secret_cannot_be_moved_to_another_key(
+        self, keys: AccessKeys, ann: Principal, principals: Principals, database: Database
+    ) -> None:
+        victim, thief = library(keys, ann), library(keys, principals.create("eve", "police", trained_until=0.0))
         table = schema.access_keys
         with database.write() as connection:
-            stolen = select(table.c.sealed_secret).where(table.c.access_key_id == victim.access_key_id)
+            stolen = select(table.c.sealed_secret).where(table.c.access_key_id == victim.key.access_key_id)
             connection.execute(
                 update(table)
-                .where(table.c.access_key_id == thief.access_key_id)
+                .where(table.c.access_key_id == thief.key.access_key_id)
                 .values(sealed_secret=connection.execute(stolen).scalar_one())
             )
         with pytest.raises(Misconfigured):
-            keys.lookup(thief.access_key_id)
+            keys.lookup(thief.key.access_key_id)
 
 
 @pytest.fixture
@@ -166,10 +218,12 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
 
 
 def test_no_secret_is_in_the_files_of_the_database(sqlite: Database, tmp_path: Path, key_file: Path) -> None:
-    keys = AccessKeys(sqlite, SealingKey.open(key_file))
-    created = [keys.create("org", "ann") for _ in range(5)]
+    keys, principals = AccessKeys(sqlite, SealingKey.open(key_file)), Principals(sqlite)
+    principals.create_organization("police", "law_enforcement")
+    sam = principals.create("sam", "police", trained_until=0.0)
+    created = [library(keys, sam) for _ in range(5)]
     kept = b"".join(path.read_bytes() for path in tmp_path.glob("countenance.sqlite*"))
-    assert created[0].access_key_id.encode() in kept
+    assert created[0].key.access_key_id.encode() in kept
     assert not [key for key in created if key.secret.encode() in kept]
     assert key_file.read_bytes() not in kept
 
