@@ -135,16 +135,21 @@ class Sequencer:
                 leaf_hash = merkle.leaf_hash(leaf)
                 rows.append({"leaf_index": tree.size, "leaf": leaf, "leaf_hash": leaf_hash, "at": at})
                 tree.append(leaf_hash)
-        cursor.executemany(sql.add_entries, rows)
         opened = [{"use": one.opens, "leaf_index": one.first, "at": at} for one in batch if one.opens]
         closed = [{"use": one.closes} for one in batch if one.closes]
         salted = [{"use": use, "salt": salt} for one in batch for use, salt in one.salts.items()]
-        for statement, values in ((sql.open_uses, opened), (sql.close_uses, closed), (sql.add_salts, salted)):
-            if values:
-                cursor.executemany(statement, values)
         new = State(tree, at, self._signed(tree, key), end.state.published)
         row = {"size": tree.size, "tree": tree.to_bytes(), "at": at, "checkpoint": new.checkpoint}
-        cursor.execute(sql.change_state, row)
+        with self._database.in_one_go(connection):
+            for statement, values in (
+                (sql.add_entries, rows),
+                (sql.open_uses, opened),
+                (sql.close_uses, closed),
+                (sql.add_salts, salted),
+                (sql.change_state, [row]),
+            ):
+                if values:
+                    cursor.executemany(statement, values)
         cursor.close()
         return _End(new, key)
 

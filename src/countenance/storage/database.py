@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from alembic import command
 from alembic.config import Config
@@ -32,6 +32,9 @@ from countenance.errors import Misconfigured
 from countenance.storage import schema
 from countenance.storage.tables import Tables
 from countenance.storage.templates import SQLITE_PAGE_BYTES
+
+if TYPE_CHECKING:
+    import psycopg
 
 # How long a writer waits for its turn before the request fails. Requests write for milliseconds; an import of a
 # million faces holds the turn for about a minute.
@@ -157,6 +160,13 @@ class Database:
     def driver_error(self) -> type[Exception]:
         """What the driver's own cursors raise, which SQLAlchemy's do not let through as it is."""
         return self._engine.dialect.loaded_dbapi.Error
+
+    def in_one_go(self, connection: Connection) -> AbstractContextManager[Any]:
+        """Within it, the driver's own cursors wait for the server once, at the end; they have nothing to fetch then."""
+        if self.is_sqlite:
+            return nullcontext()
+        driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        return driver.pipeline()
 
     def answers(self) -> bool:
         """Whether the database can be read right now."""
