@@ -113,6 +113,7 @@ def installation(
         ("Kings County Police", "law_enforcement", ("sam", "pat", "kim")),
         ("Found Children", "child_protection", ("ann",)),
         ("Ombudsman", "oversight", ("olu",)),
+        ("City Hall", "public_authority", ("ida",)),
     ):
         installation.run("organization", "create", organization, "--kind", kind)
         for name in people:
@@ -200,6 +201,24 @@ def test_a_withheld_comparison_says_nothing_of_the_others_either(
         change = installation.run("policy", "propose", "moratorium-2020")["id"]
         installation.run("policy", "approve", change, "--principal", "olu")
     denied(sam.search_faces_by_image, CollectionId="portraits", Image=photo)
+
+
+def test_a_threshold_is_raised_and_the_answer_says_so(installation: Installation, photo: dict[str, bytes]) -> None:
+    """A pack that ships is put in force by two people, and taken out again by two."""
+    ida = installation.key("ida", "identity_verification")
+    request = {"CollectionId": "portraits", "Image": photo, "FaceMatchThreshold": 80}
+    assert "x-countenance-threshold" not in headers(ida.search_faces_by_image(**request))
+    change = installation.run("policy", "propose", "public-safety")["id"]
+    installation.run("policy", "approve", change, "--principal", "olu")
+    try:
+        answer = ida.search_faces_by_image(**request)
+        assert float(headers(answer)["x-countenance-threshold"]) == 99
+        assert installation.entry(int(headers(answer)["x-countenance-receipt"]))["threshold"] == 99
+        assert headers(answer)["x-countenance-review"].startswith("r-")
+    finally:
+        change = installation.run("policy", "propose", "--without", "public-safety")["id"]
+        installation.run("policy", "approve", change, "--principal", "olu")
+    assert len(ida.search_faces_by_image(**request)["FaceMatches"]) == 1
 
 
 def test_an_ombudsman_learns_which_searches_touched_a_person(

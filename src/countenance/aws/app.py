@@ -90,9 +90,14 @@ class Edge:
             return response
 
     async def health(self, _: Request) -> Response:
-        """`GET /healthz`: 200 once requests can be served, 503 while they cannot."""
-        ready = await to_thread.run_sync(self._application.ready, limiter=self._light)
-        return JSONResponse({"status": "ok" if ready else "unavailable"}, status_code=200 if ready else 503)
+        """`GET /healthz`: 200 once requests can be served, 503 while they cannot, and why; how old cosignatures are."""
+        health = await to_thread.run_sync(self._application.health, limiter=self._light)
+        told: dict[str, object] = {"status": "ok" if health.obstacle is None else "unavailable"}
+        if health.obstacle is not None:
+            told["reason"] = health.obstacle
+        if health.witnesses:
+            told["witnesses"] = [{"name": name, "seconds_ago": round(age)} for name, age in health.witnesses]
+        return JSONResponse(told, status_code=200 if health.obstacle is None else 503)
 
     async def _answer(self, request: Request, protocol: WireProtocol) -> Response:
         arrived = datetime.now(UTC)

@@ -131,6 +131,11 @@ class Ledger:
         self.publish()
         return index
 
+    def check(self) -> None:
+        """Raises Unaccountable when nothing could be added now, as far as that is known without trying."""
+        self._upkeep.check()
+        self.now()
+
     def now(self) -> datetime:
         """The server's time, never before the last entry's. Raises Unaccountable when the clock was set back."""
         return self._sequencer.now()

@@ -5,7 +5,8 @@ It loads no face model, so that whoever administers does not wait for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from countenance.errors import Unaccountable
@@ -34,6 +35,14 @@ from countenance.storage.database import Database
 from countenance.storage.keys import AccessKeys, SealingKey
 from countenance.storage.principals import Principals
 from countenance.storage.salts import Salts
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What keeps requests from being served, None when nothing does; how many seconds ago each witness cosigned."""
+
+    obstacle: str | None
+    witnesses: Sequence[tuple[str, float]] = ()
 
 
 class Administration:
@@ -87,15 +96,15 @@ class Administration:
         )
         self.locals = Locals(principals)
 
-    def ready(self) -> bool:
+    def health(self) -> Health:
         """Whether requests can be served: the database answers, and what is done can be recorded."""
         if not self.database.answers():
-            return False
+            return Health("The database does not answer.")
         try:
-            self.ledger.now()
-        except Unaccountable:
-            return False
-        return True
+            self.ledger.check()
+            return Health(None, self.ledger.witnessed())
+        except Unaccountable as error:
+            return Health(error.message)
 
     def close(self) -> None:
         """Let go of the threads and the databases."""
