@@ -22,8 +22,8 @@ from countenance.policy.requests import (
 )
 from countenance.policy.schema import NAMESPACE, schema
 
-# Who acts, for whom, and on what hardly changes from one use to the next. A few kilobytes each.
-PARSED_ENTITIES_KEPT = 4096
+# Who acts, for whom, on what and by which authorization hardly changes from one use to the next. About 30 KB each.
+PARSED_ENTITIES_KEPT = 1024
 
 # Cedar's decimals have four digits after the point.
 DECIMAL_STEP = Decimal("0.0001")
