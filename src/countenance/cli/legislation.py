@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from countenance.cli.acting import PrincipalOption
 from countenance.cli.configuration import administered, with_settings
 from countenance.cli.output import AsJson, print_json, print_table, say
-from countenance.policy.packs import Pack, shipped
+from countenance.cli.packs import named
 from countenance.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def propose(
     as_json: AsJson = False,
 ) -> None:
     """Propose to put packs in force, or out of force. Another person must approve it."""
-    read = [_pack(name) for name in packs or ()]
+    read = [named(name) for name in packs or ()]
     with administered(settings) as application:
         change = application.policies.propose(application.locals.caller(principal), read, without or ())
     print_change(change, as_json=as_json)
@@ -107,12 +106,3 @@ def _structure(change: Change) -> dict[str, object]:
         "proposed": change.proposed.isoformat(),
         "decided": None if change.decided is None else change.decided.isoformat(),
     }
-
-
-def _pack(name: str) -> Pack:
-    known = shipped()
-    if name in known:
-        return known[name]
-    if not Path(name).is_dir():
-        raise typer.BadParameter(f"{name} is neither a folder nor a pack that ships: {', '.join(known)}.")
-    return Pack.from_folder(Path(name))

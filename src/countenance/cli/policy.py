@@ -12,6 +12,7 @@ import typer
 
 from countenance.cli import legislation
 from countenance.cli.output import REFUSED, AsJson, notice, print_json, print_table, progress, say
+from countenance.cli.packs import named
 from countenance.policy.checks import Report
 from countenance.policy.checks import check as check_pack
 from countenance.policy.decisions import Decision
@@ -40,7 +41,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Hold packs against the schema and their examples, and see that the examples notice when a policy is gone."""
-    chosen = [_pack(name) for name in packs] if packs else list(shipped().values())
+    chosen = [named(name) for name in packs] if packs else list(shipped().values())
     known = {**shipped(), **{pack.name: pack for pack in chosen}}
     with progress("policies") as bar:
         task = bar.add_task("Checking", total=sum(len(pack.policies) + len(pack.obligations) for pack in chosen))
@@ -109,17 +110,8 @@ app.command("reject")(legislation.reject)
 app.command("list")(legislation.list_)
 
 
-def _pack(name: str) -> Pack:
-    """The pack in a folder, or the one of this name that ships."""
-    if name in shipped():
-        return shipped()[name]
-    if not Path(name).is_dir():
-        raise typer.BadParameter(f"{name} is neither a folder nor a pack that ships: {', '.join(shipped())}")
-    return Pack.from_folder(Path(name))
-
-
 def _packs(names: str) -> tuple[Pack, ...]:
-    return with_required([_pack(name.strip()) for name in names.split(",") if name.strip()], shipped())
+    return with_required([named(name.strip()) for name in names.split(",") if name.strip()], shipped())
 
 
 def _print_reports(reports: Sequence[Report]) -> None:
