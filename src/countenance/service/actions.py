@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from countenance.policy.actions import GROUPS
+
 
 class Action(StrEnum):
     """By Rekognition's names where it has one."""
@@ -59,19 +61,10 @@ class Action(StrEnum):
 
 
 # Those that compare faces: their answers, or what they do, depend on who is like whom.
-MATCHES = frozenset(
-    {
-        Action.COMPARE_FACES,
-        Action.SEARCH_FACES,
-        Action.SEARCH_FACES_BY_IMAGE,
-        Action.SEARCH_USERS,
-        Action.SEARCH_USERS_BY_IMAGE,
-        Action.ASSOCIATE_FACES,
-    }
-)
+MATCHES = frozenset(map(Action, GROUPS["match"]))
 
 # Those that compare and can keep their candidates back until people have looked at them.
-WITHHOLDS = MATCHES - {Action.ASSOCIATE_FACES}
+WITHHOLDS = frozenset(map(Action, GROUPS["search"]))
 
 # Those that are closed by another entry than an outcome.
 ENROLS = frozenset({Action.INDEX_FACES, Action.IMPORT_COLLECTION})
