@@ -183,7 +183,8 @@ class Enrolment(Closing):
 class Deletion(Closing):
     """Something was erased: on request (then it closes a use), or because a time was up or an approval refused.
 
-    `review` is the case whose candidates were erased; it is then the only one of `reviews`.
+    `review` is the case whose candidates were erased; it is then the only one of `reviews`. `commitments` is the number
+    of uses whose salt was destroyed, so that nobody can open what they committed to.
     """
 
     kind: Literal["deletion"] = "deletion"
@@ -195,6 +196,7 @@ class Deletion(Closing):
     collections: int = 0
     reviews: int = 0
     review: Uid | None = None
+    commitments: int = 0
     due: Time | None = None
     late: bool = False
 

@@ -78,7 +78,7 @@ class Administration:
             salts=self.salts,
             pins=pins,
         )
-        erasure = Erasure(Limits(self.database), cases)
+        erasure = Erasure(Limits(self.database), cases, self.ledger)
         self.sweeper = Sweeper(self.uses, authorizations, erasure)
         self.organizations = OrganizationAdministration(self.uses, principals)
         self.keys = KeyAdministration(self.uses, access_keys, principals, authorizations)

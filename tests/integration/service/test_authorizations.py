@@ -22,7 +22,7 @@ from countenance.service.actions import Action
 from countenance.service.administration import Administration
 from countenance.service.callers import Caller
 from countenance.storage import schema
-from countenance.storage.salts import face_subject
+from countenance.storage.salts import commitment, face_subject
 
 from .conftest import NOON, Clock, People, ledger_of
 from .doings import (
@@ -474,6 +474,22 @@ class TestRefusal:
         with administration.database.read() as connection:
             for table in (schema.review_cases, schema.review_candidates, schema.review_verdicts):
                 assert connection.execute(select(table)).all() == []
+
+    def test_which_photos_were_looked_at_cannot_be_confirmed_any_more(
+        self, administration: Administration, people: People, under: Caller
+    ) -> None:
+        """The commitments stay in the ledger, which still verifies; what opens them is in no file."""
+        with administration.uses.use(under, Action.SEARCH_FACES, "missing", threshold=80.0, limit=10) as use:
+            use.record.probe("ab" * 32)
+            use.disclose([])
+        outcome = ledger_of(administration)[-1]
+        assert isinstance(outcome, entries.Outcome)
+        salts = administration.ledger.salts([use.record.use])
+        assert commitment(salts[use.record.use], "probe", "ab" * 32) == outcome.probes[0]
+        (told,) = self.refuse(administration, people, under)
+        assert told.commitments == 1
+        assert administration.ledger.salts([use.record.use]) == {}
+        assert in_files(administration.settings.data / "ledger.sqlite", list(salts.values())) == []
 
     def test_where_nothing_was_made_nothing_is_said_to_be_erased(
         self, administration: Administration, people: People, under: Caller
