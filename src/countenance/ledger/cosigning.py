@@ -23,6 +23,7 @@ from countenance.ledger.merkle import ReadSubtree
 from countenance.ledger.notes import InvalidNote, Note, Signature, Verifier
 from countenance.storage import ledger_schema
 from countenance.storage.database import Database
+from countenance.storage.lately import Lately
 
 # How often a witness is asked at most, and how often to cosign again what has not grown: its time is worth something.
 INTERVAL_SECONDS = 10.0
@@ -32,7 +33,7 @@ REFRESH_SECONDS = 60.0
 PATIENCE_SECONDS = 5.0
 
 # How long it is known, in seconds, when witnesses have cosigned: every use asks, and they do so every ten at most.
-TIMES_LIFETIME_SECONDS = 1.0
+KNOWN_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -91,8 +92,7 @@ class Cosigning:
         self._database = database
         self._clock = clock
         self._witnesses = [_Known(witness) for witness in witnesses]
-        # When to read them again, and the times (UTC milliseconds) by witness.
-        self._times: tuple[float, dict[str, int]] = (float("-inf"), {})
+        self._lately = Lately(self._last, KNOWN_SECONDS)
 
     @property
     def names(self) -> list[str]:
@@ -127,12 +127,9 @@ class Cosigning:
         """The witnesses that have ever cosigned, and how many seconds ago that was by their own clocks."""
         if not self._witnesses:
             return []
-        until, times = self._times
-        if time.monotonic() >= until:
-            times = {name: cosigned.at for name, cosigned in self._last().items()}
-            self._times = time.monotonic() + TIMES_LIFETIME_SECONDS, times
         now = self._clock().timestamp()
-        return [(known.name, now - times[known.name] / 1000) for known in self._witnesses if known.name in times]
+        last = self._lately.get()
+        return [(known.name, now - last[known.name].at / 1000) for known in self._witnesses if known.name in last]
 
     def covering(self, index: int) -> str | None:
         """A checkpoint that covers this entry, with the most cosignatures there are; None when there are none."""
@@ -160,7 +157,7 @@ class Cosigning:
             changed = connection.execute(update(table).where(table.c.witness == name).values(**row))
             if not changed.rowcount:
                 connection.execute(insert(table).values(witness=name, **row))
-        self._times = float("-inf"), {}
+        self._lately.forget()
 
     @staticmethod
     def _may_be_asked(known: _Known) -> bool:

@@ -160,7 +160,7 @@ class PolicySets:
         """The set that decides now, whichever process put it in force. Raises Misconfigured when there is none."""
         sets = schema.policy_sets
         with self._database.read() as connection:
-            version = connection.execute(select(func.max(sets.c.version))).scalar_one()
+            version = connection.execute(_VERSION).scalar_one()
             known = self._in_force
             if known is not None and known.version == version:
                 return known
@@ -195,7 +195,7 @@ class PolicySets:
                 raise AccessDenied("Whoever proposes a change of the policies cannot approve it: another person must.")
             values: dict[str, Any] = {"approver_key": decider.key, "decided_at": now.timestamp()}
             if approved:
-                version = connection.execute(select(func.max(sets.c.version))).scalar_one()
+                version = connection.execute(_VERSION).scalar_one()
                 current = connection.execute(select(sets.c.sha256).where(sets.c.version == version)).scalar_one()
                 if json.loads(row.content)["before"] != current:
                     raise ResourceConflict(
@@ -255,6 +255,10 @@ def _insert(
     )
     return uid
 
+
+# Made once: making it takes longer than the answer. It is asked for every use, whatever was known a moment ago: a
+# decision by policies that have just been replaced would stand in the ledger as one that should not be there.
+_VERSION = select(func.max(schema.policy_sets.c.version))
 
 _PROPOSERS = schema.principals.alias("proposers")
 _APPROVERS = schema.principals.alias("approvers")
