@@ -90,7 +90,7 @@ _OF_SUBJECTS = select(schema.salts.c.subject, schema.salts.c.salt).where(
 def _find(connection: Connection, subjects: Iterable[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for some in _batches(list(dict.fromkeys(subjects))):
-        found |= dict(connection.execute(_OF_SUBJECTS, {"subjects": some}).tuples().all())
+        found |= dict(connection.execute(_OF_SUBJECTS, {"subjects": some}).all())
     return found
 
 
