@@ -106,12 +106,13 @@ def run(guide: Sequence[Step], folder: Path, words: Mapping[str, str], **environ
         ]
     script = folder / "guide.sh"
     script.write_text("\n".join(lines))
-    kept = {
-        name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME") if name in os.environ
-    }
     quiet = {"PYTHONUNBUFFERED": "1", "AWS_CONFIG_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}
     shell = subprocess.Popen(
-        ["bash", script], cwd=folder, env=kept_environment() | quiet | environment, stdin=subprocess.DEVNULL, start_new_session=True
+        ["bash", script],
+        cwd=folder,
+        env=kept_environment() | quiet | environment,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         shell.wait(GUIDE_SECONDS)
