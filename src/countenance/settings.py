@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     ledger_folder: Path | None = Field(
         None, description="Folder of the published ledger, for any web server; in the data folder when absent."
     )
+    ledger_bucket: str | None = Field(
+        None, description="Bucket of the S3-compatible store that the published ledger is copied into as well."
+    )
     ledger_key: Path | None = Field(
         None, description="File of the key that signs the ledger; in the data folder when absent."
     )

@@ -28,6 +28,7 @@ from countenance.ledger.cosigning import Cosigning, Witness
 from countenance.ledger.drafts import Draft
 from countenance.ledger.entries import Entry
 from countenance.ledger.keys import KeyFile
+from countenance.ledger.mirror import Store
 from countenance.ledger.notes import LogKey
 from countenance.ledger.published import Folder, PublishedLog
 from countenance.ledger.rows import State, read_entries, read_state, require_state
@@ -70,10 +71,12 @@ class Ledger:
         *,
         clock: Callable[[], datetime] = utc_now,
         witnesses: Iterable[Witness] = (),
+        store: Store | None = None,
     ) -> None:
         """Opens the ledger; one without entries is begun, and its key made.
 
-        `database` has the ledger's tables, `folder` is the one that is published. Raises Unaccountable when the
+        `database` has the ledger's tables, `folder` is the one that is published, `store` one that it is copied into
+        as well. Raises Unaccountable when the
         database, the folder and the key do not belong together, Misconfigured when the key file is open to others.
         """
         self._database = database
@@ -82,7 +85,7 @@ class Ledger:
         self._trust = Trust()
         self._sequencer = Sequencer(database, keys, self._trust, clock)
         self._cosigning = Cosigning(database, witnesses, clock)
-        self._upkeep = Upkeep(database, self._folder, keys, self._trust, self._cosigning)
+        self._upkeep = Upkeep(database, self._folder, keys, trust=self._trust, cosigning=self._cosigning, store=store)
         self._open_key()
         self._sequencer.start()
         self._upkeep.start()

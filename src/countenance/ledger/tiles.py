@@ -38,6 +38,9 @@ CHECKPOINT = "checkpoint"
 # Held by whoever publishes. Its name begins with a dot, as drafts' names do: such files are not served.
 _LOCK = ".lock"
 
+# Everybody may read what is published, another web server's user too, whatever this process lets others see of its own.
+_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
+
 _PATH = re.compile(r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
@@ -177,7 +180,9 @@ class TileFolder:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keeps other threads and processes of this machine from writing; whoever is killed lets go."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.path.is_dir():
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(_FOLDER_MODE)
         descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -248,17 +253,22 @@ def _write_draft(path: Path, content: bytes) -> None:
     with _draft(path).open("wb") as file:
         file.write(content)
         file.flush()
+        os.fchmod(file.fileno(), _FILE_MODE)
         os.fsync(file.fileno())
 
 
 def _make_parents(path: Path) -> set[Path]:
     """Makes the folders that are missing; gives those whose lists of files are about to be other ones."""
     touched = {path.parent}
-    missing = path.parent
-    while not missing.is_dir():
-        missing = missing.parent
-        touched.add(missing)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    missing: list[Path] = []
+    folder = path.parent
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+        touched.add(folder)
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(_FOLDER_MODE)
     return touched
 
 

@@ -15,6 +15,7 @@ from countenance.ledger.audit import audit
 from countenance.ledger.checkpoints import read_text
 from countenance.ledger.cosigning import Cosigning
 from countenance.ledger.keys import KeyFile
+from countenance.ledger.mirror import Mirror, Store
 from countenance.ledger.published import Folder, PublishedLog
 from countenance.ledger.publishing import Publisher
 from countenance.ledger.tiles import TileFolder
@@ -42,7 +43,14 @@ class Upkeep:
     """Keeps a ledger published and audited. What it finds wrong, it says by `check`."""
 
     def __init__(
-        self, database: Database, folder: TileFolder, keys: KeyFile, trust: Trust, cosigning: Cosigning
+        self,
+        database: Database,
+        folder: TileFolder,
+        keys: KeyFile,
+        *,
+        trust: Trust,
+        cosigning: Cosigning,
+        store: Store | None = None,
     ) -> None:
         self._database = database
         self._folder = folder
@@ -50,6 +58,8 @@ class Upkeep:
         self._trust = trust
         self._cosigning = cosigning
         self._publisher = Publisher(database, folder, keys)
+        self._mirror = None if store is None else Mirror(folder, store)
+        self._mirrored = True
         self._unpublished_since: float | None = None
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -94,6 +104,7 @@ class Upkeep:
         for thread in self._threads:
             thread.join()
         self._attempt(self._publisher.publish)
+        self._follow()
 
     def _audit_at_start(self) -> Iterator[int]:
         """Compares what is published with the database; gives what is left to compare when that takes too long."""
@@ -133,6 +144,19 @@ class Upkeep:
         work = self._publish_cosigned if self._cosigning.names else self._publisher.publish
         while not self._stopped.wait(PUBLISHING_SECONDS):
             self._attempt(work)
+            self._follow()
+
+    def _follow(self) -> None:
+        """Brings the mirror up to date. What keeps it from that is told once; the ledger itself is published."""
+        if self._mirror is None or self._trust.is_lost:
+            return
+        try:
+            self._mirror.update()
+            self._mirrored = True
+        except (CountenanceError, OSError) as error:
+            if self._mirrored:
+                _log.warning("the ledger could not be mirrored", why=_cause(error))
+            self._mirrored = False
 
     def _publish_cosigned(self) -> None:
         """Publishes a checkpoint with the cosignatures of witnesses, or nothing while it is too early to ask them.

@@ -24,6 +24,7 @@ from countenance.settings import Settings
 from countenance.storage.database import Database
 from countenance.storage.keys import AccessKeys
 from countenance.storage.ledger_schema import LEDGER
+from countenance.storage.objects import S3Folder
 from countenance.storage.principals import Principals
 
 # Which models were entered last. Losing it costs an entry that says again what is so.
@@ -40,7 +41,9 @@ def open_ledger(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         database.migrate()
         keys = KeyFile(settings.effective_ledger_key, name=settings.ledger_origin)
         witnesses = [_witness(setting) for setting in sorted(settings.ledger_witnesses)]
-        return Ledger(database, settings.effective_ledger_folder, keys, clock=clock, witnesses=witnesses), database
+        store = None if settings.ledger_bucket is None else S3Folder(settings, settings.ledger_bucket)
+        folder = settings.effective_ledger_folder
+        return Ledger(database, folder, keys, clock=clock, witnesses=witnesses, store=store), database
     except BaseException:
         database.close()
         raise

@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from countenance.errors import ImageTooLarge, InvalidS3Object, Misconfigured
+from countenance.errors import CountenanceError, ImageTooLarge, InvalidS3Object, Misconfigured
 from countenance.settings import Settings
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -83,6 +83,50 @@ class S3Photos:
             raise InvalidS3Object(f"{UNABLE} {reason}") from error
         except BotoCoreError as error:
             raise InvalidS3Object(f"{UNABLE} The store cannot be reached, or broke off.") from error
+
+
+class S3Folder:
+    """Files in a bucket of the same store, written by this server. For one thread.
+
+    Trust: whoever can write to the bucket can replace what is there; what reads it must not believe it.
+    """
+
+    def __init__(self, settings: Settings, bucket: str) -> None:
+        """Connects to nothing yet."""
+        self._client = _client(settings)
+        self._bucket = bucket
+
+    def read(self, name: str, max_bytes: int) -> bytes | None:
+        """The file, None when there is none. Raises UnreachableStore, also for one of more than `max_bytes`."""
+        try:
+            return _read(self._client.get_object(Bucket=self._bucket, Key=name)["Body"], max_bytes)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404 and _code(error) == "NoSuchKey":
+                return None
+            raise UnreachableStore(f"The store does not give {name}: {_code(error)}.") from error
+        except (BotoCoreError, ImageTooLarge) as error:
+            raise UnreachableStore(f"The store does not give {name}.") from error
+
+    def write(self, name: str, content: bytes, *, immutable: bool) -> None:
+        """Put a file, which replaces the one of its name. Raises UnreachableStore."""
+        caching = "public, max-age=31536000, immutable" if immutable else "no-cache"
+        kind = "text/plain; charset=utf-8" if "/" not in name else "application/octet-stream"
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=name, Body=content, ContentType=kind, CacheControl=caching)
+        except ClientError as error:
+            raise UnreachableStore(f"The store does not take {name}: {_code(error)}.") from error
+        except BotoCoreError as error:
+            raise UnreachableStore(f"The store does not take {name}: it cannot be reached, or broke off.") from error
+
+
+class UnreachableStore(CountenanceError):
+    """The S3-compatible store does not do what it is asked for."""
+
+    code = "UnreachableStore"
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "no reason"))
 
 
 def _read(body: Any, max_bytes: int) -> bytes:

@@ -248,3 +248,20 @@ class TestFolder:
         found = folder.read(tile)
         assert found is not None
         assert len(found) == 8193
+
+
+def test_everybody_may_read_what_is_published_however_private_the_process_is(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        folder = TileFolder(tmp_path / "public")
+        with folder.exclusive():
+            folder.write([(Tile(0, 1_000, 3), b"x" * 96)])
+            folder.replace_note(b"a note")
+    finally:
+        os.umask(before)
+    published = [path for path in folder.path.rglob("*") if not path.name.startswith(".")]
+    assert len(published) == 6
+    modes = {path.name: path.stat().st_mode & 0o777 for path in [folder.path, *published]}
+    assert {
+        name: mode for name, mode in modes.items() if mode != (0o644 if name in {"3", "checkpoint"} else 0o755)
+    } == {}
