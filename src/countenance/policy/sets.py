@@ -225,7 +225,7 @@ def _difference(old: Pack, new: Pack) -> str:
     if was is not None and becomes is not None and {**old.files, FILE: ""} == {**new.files, FILE: ""}:
         # Only where it is the one thing that changes: an extension that lets it lapse as well is more than that.
         if becomes.ended is not None and becomes == replace(was, ended=becomes.ended):
-            return f"The moratorium {new.name} ends at {becomes.ended.isoformat()}."
+            return f"The moratorium {new.name} ends at {becomes.ended:%Y-%m-%dT%H:%M:%SZ}."
         if becomes == replace(was, sunset=becomes.sunset):
             moves = f"from {was.sunset:%Y-%m-%d} to {becomes.sunset:%Y-%m-%d}"
             return f"The sunset of the moratorium {new.name} moves {moves}."
