@@ -238,7 +238,7 @@ class TestMoratoria:
         policies = sets.in_force().policies
         ended = policies.with_moratorium(policies.moratorium(AMAZONS).ended_at(NOON))
         change = approved(sets, party, ended)
-        assert change.changes == (f"The moratorium {AMAZONS} ends at {NOON.isoformat()}.",)
+        assert change.changes == (f"The moratorium {AMAZONS} ends at {NOON:%Y-%m-%dT%H:%M:%SZ}.",)
         assert sets.in_force().policies.in_force(NOON) == frozenset()
         with pytest.raises(InvalidParameter, match="was ended"):
             sets.in_force().policies.moratorium(AMAZONS).ended_at(NOON)

@@ -160,7 +160,7 @@ class TestWhoEndsIt:
         assert proposed.proposer is not None
         assert ended.approver is not None
         assert proposed.proposer.principal != ended.approver.principal
-        assert ended.changes == (f"The moratorium {AMAZONS} ends at 2026-11-24T12:00:00+00:00.",)
+        assert ended.changes == (f"The moratorium {AMAZONS} ends at 2026-11-24T12:00:00Z.",)
         assert [moratorium.get("ended") for moratorium in ended.moratoria] == ["2026-11-24T12:00:00Z"]
         (last,) = told_by(administration, administration.ledger.size() - 3, entries.Decision)
         assert last.policy_set == ended.after
