@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Connection, Select, func, insert, literal, select, update
+from sqlalchemy import Connection, Double, Select, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from countenance.errors import InvalidParameter, ResourceAlreadyExists
@@ -34,8 +34,8 @@ from countenance.gallery.collection_file import (
     require,
     writing,
 )
-from countenance.gallery.collections import Collection, find_collection, insert_collection, tags_of
-from countenance.gallery.faces import UNIT_NORM_TOLERANCE
+from countenance.gallery.collections import Collection, Governance, find_collection, insert_collection, tags_of
+from countenance.gallery.faces import UNIT_NORM_TOLERANCE, Kept
 from countenance.gallery.users import MAX_FACES_PER_USER
 from countenance.storage import schema
 from countenance.storage.database import Database
@@ -69,12 +69,19 @@ def export_collection(database: Database, collection_id: str, path: Path) -> Col
 
 
 def import_collection(
-    database: Database, path: Path, *, dimensions: Mapping[str, int], collection_id: str | None = None
+    database: Database,
+    path: Path,
+    *,
+    dimensions: Mapping[str, int],
+    collection_id: str | None = None,
+    governance: Governance | None = None,
+    kept: Kept | None = None,
 ) -> Collection:
     """Makes the collection of a file: same ids, same templates to the bit, same users, tags and order.
 
     It is named as in the file, or `collection_id`. `dimensions` are the face model versions that can be searched here,
-    with the number of values of their templates. All of it is one transaction: when anything is wrong with the file, or
+    with the number of values of their templates. It is declared to be what `governance` says, and its faces are stored
+    under `kept`: the file says neither. All of it is one transaction: when anything is wrong with the file, or
     the process is killed, there is no such collection afterwards. Other writers wait until it is done.
     Raises InvalidParameter for a file that is not one, is damaged, contradicts itself, or holds templates of a version
     that is not among `dimensions`; ResourceAlreadyExists when there is such a collection: nothing is ever merged.
@@ -87,17 +94,25 @@ def import_collection(
                 f"installed: {', '.join(sorted(dimensions)) or 'none'}."
             )
         with database.write(erases=True) as connection:
-            collection = insert_collection(
-                connection, collection_id or header.collection_id, header.face_model_version, header.created_at
-            )
+            name, version = collection_id or header.collection_id, header.face_model_version
+            collection = insert_collection(connection, name, version, header.created_at, governance)
             reading = _Import(connection, collection, header, dimensions[header.face_model_version])
             try:
                 for batch in batches_of(file):
                     reading.take(batch)
                 reading.finish()
+                if kept is not None:
+                    _limit(connection, collection, kept)
             except IntegrityError as error:
                 raise InvalidParameter("The file is damaged: it has the same face or the same user twice.") from error
             return find_collection(connection, collection.collection_id)
+
+
+def _limit(connection: Connection, collection: Collection, kept: Kept) -> None:
+    faces, limited = schema.faces, schema.limited_faces
+    own = select(faces.c.key, literal(kept.authorization, limited.c.authorization.type), literal(kept.until, Double))
+    columns = ["face_key", "authorization", "due_at"]
+    connection.execute(insert(limited).from_select(columns, own.where(faces.c.collection_key == collection.key)))
 
 
 def _write(file: BinaryIO, connection: Connection, collection: Collection) -> None:

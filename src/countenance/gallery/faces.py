@@ -141,10 +141,7 @@ class Faces:
                 taken.add(face_id)
                 face = AdoptedFace(face_id, image_id, external_image_id, new[i])
                 rows.append(_values(collection, face, packed[i]))
-            keys = insert_faces(connection, collection, rows)
-            if kept is not None and keys:
-                limits = {"authorization": kept.authorization, "due_at": kept.until}
-                connection.execute(insert(schema.limited_faces), [{"face_key": key, **limits} for key in keys])
+            keys = insert_faces(connection, collection, rows, kept)
             found = {
                 row.key: to_face(row)
                 for row in connection.execute(
@@ -154,8 +151,8 @@ class Faces:
             key_of = {i: row.key for i, row in known.items()} | dict(zip(unknown, keys, strict=True))
             return [found[key_of[i]] for i in range(len(new))]
 
-    def adopt(self, collection_id: str, adopted: Sequence[AdoptedFace]) -> int:
-        """Enrols faces under the ids they already have; the number that was not there yet.
+    def adopt(self, collection_id: str, adopted: Sequence[AdoptedFace], *, kept: Kept | None = None) -> int:
+        """Enrols faces under the ids they already have, those stored now under `kept`; the number that is new here.
 
         A face that is there with the same FaceId and ImageId is left as it is, so a migration that was killed can be
         run again. Raises ResourceConflict when a FaceId belongs to a face of another image, InvalidParameter and
@@ -176,7 +173,7 @@ class Faces:
                     raise ResourceConflict(
                         f"The face id: {face.face_id} belongs to another image in {collection.collection_id}."
                     )
-            return len(insert_faces(connection, collection, rows))
+            return len(insert_faces(connection, collection, rows, kept))
 
     def list(
         self,
@@ -276,7 +273,9 @@ def to_face(row: Row[Any]) -> Face:
     )
 
 
-def insert_faces(connection: Connection, collection: Collection, rows: Sequence[dict[str, Any]]) -> list[int]:
+def insert_faces(
+    connection: Connection, collection: Collection, rows: Sequence[dict[str, Any]], kept: Kept | None = None
+) -> list[int]:
     """Stores rows of the table `faces` and says so in `changes`; their keys, ascending as the rows come.
 
     Raises ServiceQuotaExceeded when the collection would exceed 20 million faces.
@@ -288,6 +287,9 @@ def insert_faces(connection: Connection, collection: Collection, rows: Sequence[
     statement = insert(schema.faces).returning(schema.faces.c.key, sort_by_parameter_order=True)
     keys = list(connection.execute(statement, rows).scalars())
     note_faces(connection, collection, keys, change_of_count=len(keys))
+    if kept is not None:
+        limits = {"authorization": kept.authorization, "due_at": kept.until}
+        connection.execute(insert(schema.limited_faces), [{"face_key": key, **limits} for key in keys])
     return keys
 
 

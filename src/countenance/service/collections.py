@@ -60,12 +60,7 @@ class CollectionAdministration:
         words nobody knows.
         """
         version = self._vision.face_model_version
-        declared = Declaration.of(tags)
-        if declared is not None:
-            self._permit_governing(caller, collection_id, declared)
-        sensitivity = (declared and declared.sensitivity) or DEFAULT_SENSITIVITY
-        purposes = (declared and declared.purposes) or ()
-        governance = Governance(sensitivity, purposes, caller.principal.organization.key)
+        governance = declared_by(self._uses, caller, collection_id, tags)
         with self._uses.use(caller, Action.CREATE_COLLECTION, collection_id, face_model_version=version) as use:
             created = self._collections.create(collection_id, version, tags, governance)
             use.details(collection=created.uid, sensitivity=created.sensitivity, purposes=created.purposes)
@@ -135,9 +130,19 @@ class CollectionAdministration:
         with self._uses.use(caller, Action.LIST_TAGS_FOR_RESOURCE, collection_id):
             return self._collections.tags(collection_id)
 
-    def _permit_governing(self, caller: Caller, collection_id: str, declared: Declaration) -> None:
-        with self._uses.use(caller, Action.GOVERN_COLLECTION, collection_id) as use:
-            use.details(sensitivity=declared.sensitivity, purposes=declared.purposes)
+
+def declared_by(uses: Uses, caller: Caller, collection_id: str, tags: Mapping[str, str]) -> Governance:
+    """What a new collection of the caller's is declared to be by its tags: a use of its own where they govern.
+
+    Raises `AccessDenied`, and `InvalidParameter` for words nobody knows.
+    """
+    declared = Declaration.of(tags)
+    owner = caller.principal.organization.key
+    if declared is None:
+        return Governance(owner_key=owner)
+    with uses.use(caller, Action.GOVERN_COLLECTION, collection_id) as use:
+        use.details(sensitivity=declared.sensitivity, purposes=declared.purposes)
+    return Governance(declared.sensitivity or DEFAULT_SENSITIVITY, declared.purposes or (), owner)
 
 
 def _word(words: type[Sensitivity | Purpose], word: str, tag: str) -> Any:

@@ -10,6 +10,7 @@ from countenance.gallery.collections import Collection
 from countenance.gallery.exchange import export_collection, import_collection
 from countenance.service.actions import Action
 from countenance.service.callers import Caller
+from countenance.service.collections import declared_by
 from countenance.service.uses import Uses
 from countenance.storage.database import Database
 from countenance.vision.analysis import Vision
@@ -38,14 +39,23 @@ class Exchange:
     def import_(self, caller: Caller, path: Path, collection_id: str | None = None) -> Collection:
         """Make the collection of a file, under its own id or `collection_id`; all of it or nothing.
 
+        It is the caller's, whoever exported it; tags of it that govern are a use of their own, as in `create`.
         Raises `InvalidParameter` for a file that is not one or is damaged, `Misconfigured` when the recognizer that
         made its templates is not installed, `ResourceAlreadyExists`.
         """
         header = read_header(path)
-        with self._uses.use(caller, Action.IMPORT_COLLECTION, collection_id or header.collection_id) as use:
+        name = collection_id or header.collection_id
+        governance = declared_by(self._uses, caller, name, header.tags)
+        with self._uses.use(caller, Action.IMPORT_COLLECTION, name) as use:
             version = header.face_model_version
-            dimensions = {version: self._vision.recognizer(version).dimension}
-            collection = import_collection(self._database, path, dimensions=dimensions, collection_id=collection_id)
+            collection = import_collection(
+                self._database,
+                path,
+                dimensions={version: self._vision.recognizer(version).dimension},
+                collection_id=collection_id,
+                governance=governance,
+                kept=use.kept_until(caller.authorization),
+            )
             use.by(version)
             use.record.collection = collection.uid
             use.enrolled(collection.face_count)

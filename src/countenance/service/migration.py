@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from countenance.errors import ResourceAlreadyExists, ResourceConflict
 from countenance.faces import BoundingBox
-from countenance.gallery.collections import Collections, Governance
+from countenance.gallery.collections import Collections
 from countenance.gallery.faces import SAME_FACE_IOU, AdoptedFace, Faces, NewFace
 from countenance.gallery.users import MAX_FACES_PER_USER, UnchangedFace, Users
 from countenance.service.actions import Action
 from countenance.service.callers import Caller
+from countenance.service.collections import declared_by
 from countenance.service.photos import Photos, PhotoSource
 from countenance.service.source import SourceFace
 from countenance.service.uses import Uses
@@ -44,12 +45,15 @@ class Migration:
         self._users = users
 
     def begin(self, caller: Caller, collection_id: str, tags: Mapping[str, str]) -> None:
-        """The collection to move into: created with these tags, or as it is when it is there already."""
+        """The collection to move into: created with these tags, or as it is when it is there already.
+
+        Tags that govern are a use of their own, as when a collection is created.
+        """
         version = self._vision.face_model_version
+        governance = declared_by(self._uses, caller, collection_id, tags)
         with self._uses.use(caller, Action.IMPORT_COLLECTION, collection_id, face_model_version=version) as use:
-            owner = Governance(owner_key=caller.principal.organization.key)
             try:
-                use.record.collection = self._collections.create(collection_id, version, tags, owner).uid
+                use.record.collection = self._collections.create(collection_id, version, tags, governance).uid
             except ResourceAlreadyExists:
                 use.state(continued=True)
 
@@ -84,7 +88,8 @@ class Migration:
                 )
                 for place, detection, template in zip(pairs, found, templates, strict=True)
             ]
-            new = self._faces.adopt(collection_id, adopted)
+            kept = use.kept_until(caller.authorization)
+            new = self._faces.adopt(collection_id, adopted, kept=kept)
             use.enrolled(new, len(faces) - len(adopted))
             return [
                 Unmatched(face, max((face.bounding_box.iou(box) for box in boxes), default=0.0))

@@ -340,7 +340,7 @@ class TestServers:
         size = administration.ledger.size()
         clock.now = NOON + 40 * DAY
         authorizations = administration.authorizations._authorizations
-        erasure = Erasure(Limits(administration.database), Cases(administration.database))
+        erasure = Erasure(Limits(administration.database), Cases(administration.database), administration.ledger)
         sweepers = [Sweeper(administration.uses, authorizations, erasure) for _ in range(4)]
         at_once(4, lambda n: sweepers[n].sweep())
         told = deletions(administration, size)
