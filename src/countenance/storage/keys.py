@@ -20,7 +20,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Row, Select, insert, update
 
 from countenance.errors import Misconfigured, ResourceNotFound
 from countenance.storage import schema
