@@ -273,7 +273,11 @@ class ModelChange(Entry):
 
 
 class Review(Entry):
-    """A person looked at the candidates of a case, without seeing what others had found."""
+    """A person looked at the candidates of a case, without seeing what others had found.
+
+    What they found is told when the case is decided, for those before the last one by entries that name nobody: until
+    then a reviewer could read here what another had said. `agreed` is what all of them confirmed.
+    """
 
     kind: Literal["review"] = "review"
     case: Uid
@@ -281,6 +285,7 @@ class Review(Entry):
     reviewer: Actor | None = None
     confirmed: int = 0
     rejected: int = 0
+    agreed: int | None = None
     state: Literal["open", "confirmed", "rejected", "disclosed"]
 
 

@@ -229,7 +229,10 @@ def _difference(old: Pack, new: Pack) -> str:
         if becomes == replace(was, sunset=becomes.sunset):
             moves = f"from {was.sunset:%Y-%m-%d} to {becomes.sunset:%Y-%m-%d}"
             return f"The sunset of the moratorium {new.name} moves {moves}."
-    return f"The pack {new.name}, version {old.version}, is replaced by version {new.version}."
+    old_version, new_version = (f"{pack.version} ({pack.sha256[:12]})" for pack in (old, new))
+    return (
+        f"The pack {new.name}, version {old_version}, is replaced by {new_version}: see countenance policy diff."
+    )
 
 
 def _insert(

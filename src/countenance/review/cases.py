@@ -50,7 +50,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case as it stood when it was read. `judged` is the number of people who judged it so far."""
+    """A case as it stood when it was read. `judged` is the number of people who judged it so far, `agreed` that of the
+    candidates whom all of them confirmed, 0 while it is open."""
 
     uid: str
     use: str
@@ -62,6 +63,7 @@ class Case:
     organization: str
     opened: datetime
     due: datetime | None
+    agreed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,22 @@ class Cases:
                 state = CaseState.CONFIRMED if _confirmed(connection, row) else CaseState.REJECTED
                 _set(connection, row.key, state)
             return _case(connection, _row(connection, uid))
+
+    def tallies(self, uid: str, *, but: Principal) -> Sequence[tuple[int, int]]:
+        """How many candidates each reviewer but this one confirmed and rejected, in the order they came.
+
+        Raises ResourceNotFound.
+        """
+        verdicts = schema.review_verdicts
+        with self._database.read() as connection:
+            row = _row(connection, uid)
+            query = select(verdicts.c.principal_key, verdicts.c.confirmed).where(
+                verdicts.c.case_key == row.key, verdicts.c.principal_key != but.key
+            )
+            said: dict[int, list[bool]] = {}
+            for reviewer, confirmed in connection.execute(query.order_by(verdicts.c.at, verdicts.c.place)):
+                said.setdefault(reviewer, []).append(confirmed)
+        return [(sum(one), len(one) - sum(one)) for one in said.values()]
 
     def disclose(self, uid: str, principal: Principal) -> tuple[Case, Sequence[Candidate]]:
         """The candidates that all reviewers confirmed, for somebody of the organization that searched.
@@ -263,4 +281,5 @@ def _case(connection: Connection, row: Row[Any]) -> Case:
         organization=row.organization,
         opened=datetime.fromtimestamp(row.opened_at, UTC),
         due=None if row.due_at is None else datetime.fromtimestamp(row.due_at, UTC),
+        agreed=0 if row.state == CaseState.OPEN else len(_confirmed(connection, row)),
     )

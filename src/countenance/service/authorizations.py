@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from countenance.errors import InvalidParameter
+from countenance.errors import AccessDenied, InvalidParameter
 from countenance.gallery.collections import Collections
 from countenance.ledger.entries import AuthorizationChange, Beneficiary, timestamp
 from countenance.policy.authorizations import EMERGENCY_HOURS, Authorization, Authorizations, Terms
@@ -96,6 +96,7 @@ class AuthorizationAdministration:
         Raises `ResourceNotFound`, `ResourceConflict`, `AccessDenied` for whoever asked for it or approved it before.
         """
         with self._uses.use(caller, Action.APPROVE_AUTHORIZATION) as use:
+            self._competent(caller, uid)
             return self._noted(use, self._authorizations.decide(uid, caller.principal, self._uses.now(), approved=True))
 
     def refuse(self, caller: Caller, uid: str) -> Authorization:
@@ -104,6 +105,7 @@ class AuthorizationAdministration:
         Raises as `approve` does.
         """
         with self._uses.use(caller, Action.REFUSE_AUTHORIZATION) as use:
+            self._competent(caller, uid)
             refused = self._authorizations.decide(uid, caller.principal, self._uses.now(), approved=False)
             answer = self._noted(use, refused)
             use.record.others.extend(self._erasure.made_under(uid))
@@ -112,6 +114,7 @@ class AuthorizationAdministration:
     def revoke(self, caller: Caller, uid: str) -> Authorization:
         """End one before its time. Raises `ResourceNotFound`, `ResourceConflict`."""
         with self._uses.use(caller, Action.REVOKE_AUTHORIZATION) as use:
+            self._competent(caller, uid)
             return self._noted(use, self._authorizations.revoke(uid, self._uses.now()))
 
     def list(self, caller: Caller) -> Sequence[Authorization]:
@@ -125,6 +128,15 @@ class AuthorizationAdministration:
             if organization.kind in DECIDE_FOR_OTHERS:
                 return found
             return [one for one in found if organization.uid in (one.organization, one.beneficiary)]
+
+    def _competent(self, caller: Caller, uid: str) -> None:
+        """Raises `AccessDenied` for somebody of another organization than the holder's that decides for no others."""
+        organization = caller.principal.organization
+        holder = self._authorizations.get(uid, self._uses.now()).organization
+        if organization.uid != holder and organization.kind not in DECIDE_FOR_OTHERS:
+            raise AccessDenied(
+                "The authorization is another organization's: somebody of theirs decides on it, or of an authority."
+            )
 
     def _noted(self, use: Use, authorization: Authorization) -> Authorization:
         use.details(granted=authorization.uid)

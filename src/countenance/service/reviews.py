@@ -49,7 +49,13 @@ class Reviews:
         with self._uses.use(caller, Action.REVIEW_CANDIDATES) as use:
             _, candidates = self._shown(use, uid)
             case = self._cases.judge(uid, caller.principal, confirmed, self._uses.now())
-            _note(use, case, confirmed=len(confirmed), rejected=len(candidates) - len(confirmed))
+            if case.state is CaseState.OPEN:
+                _note(use, case)
+                return case
+            for yes, no in self._cases.tallies(uid, but=caller.principal):
+                told = entries.Review(case=case.uid, use=case.use, confirmed=yes, rejected=no, state="open")
+                use.record.others.append(told)
+            _note(use, case, confirmed=len(confirmed), rejected=len(candidates) - len(confirmed), agreed=case.agreed)
             return case
 
     def disclose(self, caller: Caller, uid: str) -> tuple[Case, Sequence[Candidate]]:
@@ -82,7 +88,7 @@ def _concerns(case: Case, caller: Caller) -> bool:
     return case.organization == organization.uid or organization.kind in REVIEW_FOR_OTHERS
 
 
-def _note(use: Use, case: Case, *, confirmed: int = 0, rejected: int = 0) -> None:
+def _note(use: Use, case: Case, *, confirmed: int = 0, rejected: int = 0, agreed: int | None = None) -> None:
     use.details(review=case.uid)
     use.record.others.append(
         entries.Review(
@@ -91,6 +97,7 @@ def _note(use: Use, case: Case, *, confirmed: int = 0, rejected: int = 0) -> Non
             reviewer=actor(use.record.caller),
             confirmed=confirmed,
             rejected=rejected,
+            agreed=agreed,
             state=case.state.value,
         )
     )

@@ -39,7 +39,7 @@ class Reviews:
             self._disclose(entry)
             return
         candidates = entry.confirmed + entry.rejected
-        if entry.reviewer is not None:
+        if candidates:
             self.verdicts.update({CONFIRMED: entry.confirmed, REJECTED: entry.rejected})
         if entry.state == "open":
             self.undecided[entry.case] = candidates

@@ -26,7 +26,9 @@ def test_what_was_exported_is_found_elsewhere(enrolled: Shell, shell: Shell, por
     assert shell.json("import", file)["CollectionId"] == "people"
     assert shell.faces("people") == enrolled.faces("people")
     search = ("search", portraits["obama2.jpg"], "--collection", "people", "--threshold", "0")
-    assert shell.json(*search) == enrolled.json(*search)
+    answers = [installation.json(*search) for installation in (shell, enrolled)]
+    assert all(answer.pop("Receipt") > 0 for answer in answers)
+    assert answers[0] == answers[1]
     assert shell.json("collections", "describe", "people")["Tags"] == {"from": "demo"}
 
 

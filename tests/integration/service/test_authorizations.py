@@ -186,6 +186,21 @@ class TestAsking:
             asked(administration, people("sam"), beneficiary="nobody")
         assert administration.authorizations.list(people()) == []
 
+    def test_another_department_decides_on_nothing_of_ours(
+        self, administration: Administration, people: People
+    ) -> None:
+        """Two departments cannot approve each other, nor refuse what the other one found."""
+        operator = people()
+        administration.organizations.create(operator, "sheriff", OrganizationKind.LAW_ENFORCEMENT)
+        trained = NOON + timedelta(days=365)
+        administration.organizations.create_principal(operator, "dee", "sheriff", trained_until=trained)
+        asked = urgent(administration, people)
+        decisions = administration.authorizations
+        for decide in (decisions.approve, decisions.refuse, decisions.revoke):
+            with pytest.raises(AccessDenied, match="another organization's"):
+                decide(people("dee"), asked.uid)
+        assert decisions.approve(operator, asked.uid).state == "granted"
+
     def test_who_may_not_ask_is_not_answered(self, administration: Administration, people: People) -> None:
         administration.organizations.change_principal(people(), "sam", suspended=True)
         with pytest.raises(AccessDenied, match="You have been suspended"):

@@ -65,9 +65,7 @@ BEGUN = ["after the intent is committed", "while it compares", "after it compare
 
 
 @pytest.fixture(scope="module")
-def folder(
-    tmp_path_factory: pytest.TempPathFactory, models: Path, portraits: dict[str, Path]
-) -> tuple[Settings, Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory, models: Path, portraits: dict[str, Path]) -> tuple[Settings, Path]:
     """A data folder with somebody enrolled, and a photo to search with."""
     settings = Settings(data=tmp_path_factory.mktemp("crashes") / "data", model_store=models)
     application = Application(settings)

@@ -239,19 +239,30 @@ class TestEntries:
         judge(administration, people, case, pat=BOTH, kim=SECOND)
         administration.reviews.disclose(people("sam"), case)
         told = told_by(administration, size, entries.Review)
-        assert [(entry.state, entry.confirmed, entry.rejected) for entry in told] == [
-            ("open", 0, 0),
-            ("open", 2, 0),
-            ("confirmed", 1, 1),
-            ("disclosed", 1, 0),
+        assert [(entry.state, entry.confirmed, entry.rejected, entry.agreed) for entry in told] == [
+            ("open", 0, 0, None),
+            ("open", 0, 0, None),
+            ("open", 2, 0, None),
+            ("confirmed", 1, 1, 1),
+            ("disclosed", 1, 0, None),
         ]
         (search_intent, *_) = told_by(administration, size, entries.Intent)
         assert {(entry.case, entry.use) for entry in told} == {(case, search_intent.use)}
         reviewers = [entry.reviewer and entry.reviewer.principal for entry in told]
-        assert reviewers == [None, *(people(name).principal.uid for name in ("pat", "kim", "sam"))]
+        pat, kim, sam = (people(name).principal.uid for name in ("pat", "kim", "sam"))
+        assert reviewers == [None, pat, None, kim, sam]
         closing = told_by(administration, size, entries.Outcome)
         assert [entry.review for entry in closing] == [case] * 4
         assert [entry.withheld for entry in closing] == [True, False, False, False]
+
+    def test_the_second_reviewer_cannot_read_the_first_ones_verdict_in_the_ledger(
+        self, administration: Administration, people: People, case: str
+    ) -> None:
+        """Blind means blind: until the case is decided nobody learns there what anybody found."""
+        size = administration.ledger.size()
+        judge(administration, people, case, pat=BOTH)
+        (told,) = told_by(administration, size, entries.Review)
+        assert (told.confirmed, told.rejected, told.agreed) == (0, 0, None)
 
     def test_looking_is_an_entry_too(self, administration: Administration, people: People, case: str) -> None:
         size = administration.ledger.size()
