@@ -230,9 +230,7 @@ def _difference(old: Pack, new: Pack) -> str:
             moves = f"from {was.sunset:%Y-%m-%d} to {becomes.sunset:%Y-%m-%d}"
             return f"The sunset of the moratorium {new.name} moves {moves}."
     old_version, new_version = (f"{pack.version} ({pack.sha256[:12]})" for pack in (old, new))
-    return (
-        f"The pack {new.name}, version {old_version}, is replaced by {new_version}: see countenance policy diff."
-    )
+    return f"The pack {new.name}, version {old_version}, is replaced by {new_version}: see countenance policy diff."
 
 
 def _insert(
