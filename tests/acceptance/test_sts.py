@@ -273,16 +273,17 @@ class TestTokens:
             duration_seconds=900,
         )
 
-    def key(self, session: sessions.Session, sealing_key: SealingKey) -> Key:
-        return Key(session.access_key_id, session.secret, sessions.seal(session, sealing_key))
+    def key(self, clients: Clients, session: sessions.Session, sealing_key: SealingKey) -> Key:
+        token = sessions.seal(session, sealing_key)
+        return Key(session.access_key_id, sessions.secret(token, clients.operator.secret), token)
 
     def test_a_session_sealed_as_the_server_seals_is_known(self, clients: Clients, sealing_key: SealingKey) -> None:
         """What shows that the refusals below are for what they say."""
-        key = self.key(self.begin(clients, time.time()), sealing_key)
+        key = self.key(clients, self.begin(clients, time.time()), sealing_key)
         assert clients.rekognition(key).list_collections()["ResponseMetadata"]["HTTPStatusCode"] == 200
 
     def test_an_expired_session_is_told_so(self, clients: Clients, sealing_key: SealingKey, answered: Any) -> None:
-        key = self.key(self.begin(clients, time.time() - 901), sealing_key)
+        key = self.key(clients, self.begin(clients, time.time() - 901), sealing_key)
         assert answered(key) == (403 if answered.service == "sts" else 400, "ExpiredTokenException")
 
     @pytest.mark.parametrize("place", [0, 20, -3])
@@ -293,7 +294,7 @@ class TestTokens:
         assert answered(replace(session, token="".join(token))) == self.unrecognized(answered)
 
     def test_a_token_of_another_server_is_refused(self, clients: Clients, answered: Any) -> None:
-        key = self.key(self.begin(clients, time.time()), SealingKey(b"\x01" * KEY_BYTES))
+        key = self.key(clients, self.begin(clients, time.time()), SealingKey(b"\x01" * KEY_BYTES))
         assert answered(key) == self.unrecognized(answered)
 
     def test_a_token_of_another_session_is_refused(self, clients: Clients, session: Key, answered: Any) -> None:
@@ -309,7 +310,7 @@ class TestTokens:
     def test_a_session_of_an_unknown_key_is_refused(
         self, clients: Clients, sealing_key: SealingKey, answered: Any
     ) -> None:
-        key = self.key(self.begin(clients, time.time(), "AKIAUNKNOWN"), sealing_key)
+        key = self.key(clients, self.begin(clients, time.time(), "AKIAUNKNOWN"), sealing_key)
         assert answered(key) == self.unrecognized(answered)
 
     def test_the_secret_of_the_parent_signs_for_no_session(self, clients: Clients, session: Key, answered: Any) -> None:

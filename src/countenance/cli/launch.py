@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sqlite3
 import sys
 
 import typer
@@ -20,6 +21,8 @@ def main() -> None:
         _program()()
     except CountenanceError as error:
         refuse(error.message)
+    except sqlite3.Error as error:
+        refuse(f"The database cannot be used: {error}.")
     except OSError as error:
         # The machine's own refusals: no such file, no permission, no space left.
         where = f"{error.filename}: " if error.filename else ""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from countenance.errors import InvalidParameter, ResourceConflict, ServiceQuotaExceeded
 from countenance.faces import BoundingBox, Template
@@ -209,6 +209,14 @@ class Faces:
         with self._database.read() as connection:
             collection = find_collection(connection, collection_id)
             return {row.face_id: to_face(row) for row in _rows(connection, collection, face_ids)}
+
+    def enrolled_at(self, keys: Sequence[int]) -> float | None:
+        """When the first of these faces was enrolled, in UTC seconds since the epoch; None when there is none."""
+        changes = schema.changes
+        query = select(func.min(changes.c.at)).where(changes.c.face_key.in_(keys))
+        with self._database.read() as connection:
+            at: float | None = connection.execute(query).scalar_one()
+        return at
 
     def template(self, collection_id: str, face_id: str) -> Template:
         """What an enrolled face is recognised by. Raises InvalidParameter, as SearchFaces does, for an unknown face."""

@@ -90,10 +90,13 @@ class Model(Part):
 
 
 class Candidate(Part):
-    """A face or user that a search brought up, and how alike it is (Similarity, 0 to 100)."""
+    """A face or user that a search brought up, and how alike it is (Similarity, 0 to 100).
+
+    While candidates are withheld their Similarity is left out: it would lead whoever searched to them.
+    """
 
     commitment: Commitment
-    similarity: float
+    similarity: float | None = None
 
 
 class Entry(Part):

@@ -56,6 +56,7 @@ class Application(Administration):
             photos=photos,
             vision=vision,
             collections=collections,
+            faces=faces,
             users=users,
             search=search,
             salts=self.salts,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
+from countenance.errors import AccessDenied
 from countenance.ledger.entries import KeyChange, timestamp
 from countenance.policy.vocabulary import OrganizationKind
 from countenance.service.actions import Action
@@ -40,8 +41,17 @@ class OrganizationAdministration:
         jurisdiction: str | None = None,
         suspended: bool | None = None,
     ) -> Organization:
-        """Change what an organization is; what is None stays. Raises `ResourceNotFound`."""
+        """Change what an organization is; what is None stays.
+
+        One that was declared law enforcement stays so: by one person's word it would escape what two must end. Raises
+        `ResourceNotFound`, and `AccessDenied` for that.
+        """
         with self._uses.use(caller, Action.DECLARE_ORGANIZATION) as use:
+            police = OrganizationKind.LAW_ENFORCEMENT
+            if kind not in {None, police} and self._principals.organization(name).kind == police:
+                raise AccessDenied(
+                    f"{name} was declared {police} and stays so: suspend it, and enter another one if it was a mistake."
+                )
             organization = self._principals.declare_organization(
                 name, kind=kind, jurisdiction=jurisdiction, suspended=suspended
             )

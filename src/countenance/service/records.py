@@ -129,6 +129,9 @@ class Record:
             first["threshold"] = self.threshold
         if found is None:
             return [entries.Outcome(**first)]
+        if self.review is not None:
+            # A score with four decimals is as good as a name to whoever can repeat the search.
+            found = [entries.Candidate(commitment=candidate.commitment) for candidate in found]
         parts = [found[i : i + CANDIDATES_PER_ENTRY] for i in range(0, len(found), CANDIDATES_PER_ENTRY)] or [[]]
         withheld: dict[str, Any] = {"withheld": self.review is not None, "review": self.review}
         outcomes: list[Entry] = [

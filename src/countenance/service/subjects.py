@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from countenance.errors import InvalidParameter
 from countenance.gallery.collections import Collection, Collections
+from countenance.gallery.faces import Faces
 from countenance.gallery.search import Search
 from countenance.gallery.users import Users
 from countenance.ledger import entries
@@ -74,6 +76,7 @@ class Subjects:
         photos: Photos,
         vision: Vision,
         collections: Collections,
+        faces: Faces,
         users: Users,
         search: Search,
         salts: Salts,
@@ -83,6 +86,7 @@ class Subjects:
         self._photos = photos
         self._vision = vision
         self._collections = collections
+        self._faces = faces
         self._users = users
         self._search = search
         self._salts = salts
@@ -103,6 +107,7 @@ class Subjects:
                 raise InvalidParameter(NO_FACES)
             own: dict[str, list[_Own]] = {}
             names: dict[str, Sequence[str]] = {}
+            since: dict[str, float] = {}
             for collection in self._all_collections():
                 (probe,) = self._vision.templates(photo, detections, collection.face_model_version)
                 calibration = self._vision.calibration(collection.face_model_version)
@@ -110,6 +115,7 @@ class Subjects:
                 found = [face for face, _ in self._search.faces(collection, probe, least, MAX_OWN_FACES)]
                 if not found:
                     continue
+                since[collection.uid] = self._faces.enrolled_at([face.key for face in found]) or 0.0
                 names[collection.collection_id] = [face.face_id for face in found]
                 known = {face_subject(face.key): face.face_id for face in found}
                 for user_id in {face.user_id for face in found if face.user_id is not None}:
@@ -118,7 +124,7 @@ class Subjects:
                 own[collection.uid] = [
                     _Own(name, salts[subject]) for subject, name in known.items() if subject in salts
                 ]
-            touches = list(self._touches(own))
+            touches = list(self._touches(own, since))
             use.state(collections=len(own), touches=len(touches))
             return Subject(names, touches)
 
@@ -131,14 +137,18 @@ class Subjects:
             if after is None:
                 return
 
-    def _touches(self, own: Mapping[str, Sequence[_Own]]) -> Iterator[Touch]:
-        """The closed searches of the ledger in the collections that have faces of the person."""
+    def _touches(self, own: Mapping[str, Sequence[_Own]], since: Mapping[str, float]) -> Iterator[Touch]:
+        """The closed searches of the ledger in the collections that have faces of the person, once they had them."""
         open_: dict[str, entries.Intent] = {}
         found: dict[str, float] = {}
         for index, leaf in enumerate(self._ledger.entries(0, self._ledger.size())):
             entry = entries.read(leaf)
             if isinstance(entry, entries.Intent):
-                if entry.collection in own and entry.action in MATCHES:
+                if (
+                    entry.collection in own
+                    and entry.action in MATCHES
+                    and _time(entry) >= since[entry.collection or ""]
+                ):
                     open_[entry.use] = entry
             elif isinstance(entry, entries.Decision):
                 if entry.effect == "deny":
@@ -165,9 +175,13 @@ class Subjects:
                     del open_[entry.use]
 
 
+def _time(entry: entries.Intent) -> float:
+    return datetime.fromisoformat(entry.at or "").timestamp()
+
+
 def _answered(outcome: entries.Outcome, own: Sequence[_Own]) -> float | None:
-    """The Similarity with which one of these faces was a candidate; None when none was."""
-    candidates = {candidate.commitment: candidate.similarity for candidate in outcome.candidates or ()}
+    """The Similarity with which one of these faces was a candidate, 0 where it was withheld; None when none was."""
+    candidates = {candidate.commitment: candidate.similarity or 0.0 for candidate in outcome.candidates or ()}
     if not candidates:
         return None
     committed = (commitment(face.salt, "candidate", outcome.use, face.id) for face in own)

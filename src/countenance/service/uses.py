@@ -269,6 +269,8 @@ class Uses:
             return verdict
         if caller.authorization is not None and authorization is None:
             return _denial(verdict, "the authorization that the key or session names is not known here")
+        if authorization is not None and caller.case not in {None, authorization.case_reference}:
+            return _denial(verdict, "the case must be the one that the authorization was given for")
         if verdict.decision.obligations.human_review and record.action in MATCHES - WITHHOLDS:
             return _denial(verdict, f"{record.action} cannot keep back what it finds for review, which it would owe")
         limited = authorization is not None and authorization.max_uses is not None and record.action in MATCHES

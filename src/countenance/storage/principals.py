@@ -24,6 +24,8 @@ DEFAULT_ROLE = "examiner"
 
 # What the tables take.
 MAX_NAME = 255
+
+_LIKE_AN_ID = re.compile(r"[a-z]-[0-9a-f]{32}", re.IGNORECASE)
 MAX_JURISDICTION = 64
 MAX_ROLES = 20
 
@@ -63,7 +65,7 @@ class Principals:
 
     def create_organization(self, name: str, kind: str, jurisdiction: str = "") -> Organization:
         """A new organization. Raises InvalidParameter for what is no name or jurisdiction, ResourceAlreadyExists."""
-        _check_line("The name of an organization", name, MAX_NAME)
+        _check_name("The name of an organization", name)
         _check_jurisdiction(jurisdiction)
         organizations = schema.organizations
         with self._database.write() as connection:
@@ -107,7 +109,7 @@ class Principals:
 
         Raises InvalidParameter, ResourceNotFound, ResourceAlreadyExists.
         """
-        _check_line("The name of a principal", name, MAX_NAME)
+        _check_name("The name of a principal", name)
         if not 1 <= len(roles) <= MAX_ROLES or not all(map(_ROLE.fullmatch, roles)):
             raise InvalidParameter(
                 f"A principal has 1 to {MAX_ROLES} roles, each a word of at most 64 letters, digits and +=,.@_-."
@@ -213,6 +215,13 @@ def to_principal(row: Row[Any]) -> Principal:
         trained_until=row.trained_until,
         suspended=row.suspended,
     )
+
+
+def _check_name(what: str, name: str) -> None:
+    _check_line(what, name, MAX_NAME)
+    if name != name.strip() or _LIKE_AN_ID.fullmatch(name):
+        # Ids may be given wherever a name is asked for: one that is another's id would be taken for them.
+        raise InvalidParameter(f"{what} neither begins nor ends with a space, and is not of the form of an id.")
 
 
 def _check_line(what: str, text: str, longest: int) -> None:

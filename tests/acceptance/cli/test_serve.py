@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import ssl
 import stat
+import time
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -137,6 +138,7 @@ def test_keys_are_issued_listed_and_revoked(shell: Shell) -> None:
         assert (entry["principal"], entry["organization"]) == ("ann", "press office")
         assert entry["purpose"] == "photo_library"
         shell.json("keys", "revoke", key["aws_access_key_id"])
+        time.sleep(1)  # within which every server knows
         with pytest.raises(ann.exceptions.ClientError, match="UnrecognizedClient"):
             ann.list_collections()
         assert operator.list_collections()["CollectionIds"] == []

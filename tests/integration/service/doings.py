@@ -30,11 +30,12 @@ DIMENSION = 128
 _random = np.random.default_rng(3)
 
 
-def two_collections(administration: Administration) -> Collections:
-    """`portraits` of anybody, and `missing`, which is kept for missing persons."""
+def two_collections(administration: Administration, people: People) -> Collections:
+    """`portraits` of anybody, and `missing`, kept for missing persons: both the police's, who may fill them."""
     collections = Collections(administration.database)
-    collections.create("portraits", VERSION)
-    collections.create("missing", VERSION, governance=Governance(Sensitivity.MISSING_PERSONS))
+    police = people("sam").principal.organization.key
+    collections.create("portraits", VERSION, governance=Governance(owner_key=police))
+    collections.create("missing", VERSION, governance=Governance(Sensitivity.MISSING_PERSONS, owner_key=police))
     return collections
 
 

@@ -43,8 +43,8 @@ CASE = "DOE, JANE (born 2015) 2026-117"
 
 
 @pytest.fixture(autouse=True)
-def collections(administration: Administration) -> Collections:
-    return two_collections(administration)
+def collections(administration: Administration, people: People) -> Collections:
+    return two_collections(administration, people)
 
 
 def urgent(administration: Administration, people: People, by: str = "sam", **others: Any) -> Authorization:

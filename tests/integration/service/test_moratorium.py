@@ -33,8 +33,8 @@ MESSAGE = (
 
 
 @pytest.fixture(autouse=True)
-def _collections(administration: Administration) -> None:
-    two_collections(administration)
+def _collections(administration: Administration, people: People) -> None:
+    two_collections(administration, people)
 
 
 @pytest.fixture

@@ -38,8 +38,8 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
-def collections(administration: Administration) -> Collections:
-    return two_collections(administration)
+def collections(administration: Administration, people: People) -> Collections:
+    return two_collections(administration, people)
 
 
 def put(administration: Administration, until: datetime | None, number: int = 1, to: str = "portraits") -> list[Face]:

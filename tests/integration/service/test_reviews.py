@@ -25,8 +25,8 @@ FIRST, SECOND, BOTH = frozenset({0}), frozenset({1}), frozenset({0, 1})
 
 
 @pytest.fixture(autouse=True)
-def _collections(administration: Administration) -> None:
-    two_collections(administration)
+def _collections(administration: Administration, people: People) -> None:
+    two_collections(administration, people)
 
 
 @pytest.fixture
