@@ -16,7 +16,7 @@ from countenance.service.actions import MATCHES, Action
 from countenance.service.administration import Administration
 from countenance.service.callers import Caller
 
-from .conftest import Clock, People, ledger_of
+from .conftest import NOON, Clock, People, ledger_of
 from .doings import VERSION, granted, search, told_by, two_collections
 
 AMAZONS = "moratorium-2020"
@@ -307,3 +307,37 @@ def test_a_denial_is_in_the_ledger_with_the_policy_that_made_it(
         "the moratorium moratorium-2020 must be ended by a logged decision",
         "the purpose must be missing_child or trafficking_victim, against a collection kept for missing persons",
     )
+
+
+def test_police_stay_police_by_whatever_word_of_one_person(administration: Administration, people: People) -> None:
+    """Two people end a moratorium; one cannot declare their way around it."""
+    with pytest.raises(AccessDenied, match="stays so"):
+        administration.organizations.declare(people(), "police", kind=OrganizationKind.CHILD_PROTECTION)
+    assert administration.organizations.declare(people(), "police", jurisdiction="US-WA").kind == "law_enforcement"
+
+
+def test_no_organization_is_named_by_anothers_id(administration: Administration, people: People) -> None:
+    """Whoever names the police by their id means the police."""
+    police = people("sam").principal.organization.uid
+    for name in (police, police.upper(), " police", "police "):
+        with pytest.raises(InvalidParameter, match="of the form of an id"):
+            administration.organizations.create(people(), name, OrganizationKind.COMMERCIAL)
+    with pytest.raises(InvalidParameter, match="of the form of an id"):
+        administration.organizations.create_principal(
+            people(), people("sam").principal.uid, "library", trained_until=NOON
+        )
+
+
+def test_police_fill_no_gallery_of_others(administration: Administration, people: People) -> None:
+    """The exemption for missing persons would open onto whatever they put there."""
+    rescue = people("ann").principal.organization.key
+    gallery = Governance(Sensitivity.MISSING_PERSONS, owner_key=rescue)
+    Collections(administration.database).create("children", "1.0", governance=gallery)
+    sam = people("sam", Purpose.MISSING_CHILD)
+    with (
+        pytest.raises(AccessDenied, match="collections of its own"),
+        administration.uses.use(sam, Action.INDEX_FACES, "children"),
+    ):
+        pass
+    with administration.uses.use(people("ann", Purpose.MISSING_CHILD), Action.INDEX_FACES, "children"):
+        pass

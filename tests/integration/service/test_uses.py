@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -157,7 +159,8 @@ class TestObligations:
         assert isinstance(review, entries.Review)
         assert isinstance(outcome, entries.Outcome)
         assert (outcome.withheld, outcome.review, review.case) == (True, answer.review, answer.review)
-        assert len(outcome.candidates or ()) == 2
+        # A score is as good as a name to whoever can repeat the search: it is not told while they are withheld.
+        assert [candidate.similarity for candidate in outcome.candidates or ()] == [None, None]
         case, candidates = administration.reviews.candidates(people("pat"), answer.review)
         assert case.required == 2
         assert [dict(candidate.subject) for candidate in candidates] == [{"FaceId": "face-1"}, {"FaceId": "face-2"}]
@@ -187,6 +190,24 @@ class TestObligations:
         caller = people(None, Purpose.PHOTO_LIBRARY, authorization="a-" + "0" * 32)
         with pytest.raises(AccessDenied, match="not known"), administration.uses.use(caller, Action.DETECT_FACES):
             pass
+
+    def test_an_authorization_serves_the_case_it_was_given_for_and_no_other(
+        self, administration: Administration, people: People
+    ) -> None:
+        asked = administration.authorizations.request(
+            people("ann"),
+            purpose=Purpose.MISSING_CHILD,
+            basis=LegalBasis.MISSING_PERSON_ORDER,
+            case_reference="2026-117",
+        )
+        administration.authorizations.approve(people(), asked.uid)
+        for case, allowed in (("2026-117", True), ("2026-118", False)):
+            ann = people("ann", Purpose.MISSING_CHILD, authorization=asked.uid, case=case)
+            with (
+                nullcontext() if allowed else pytest.raises(AccessDenied, match="the case must be the one"),
+                administration.uses.use(ann, Action.SEARCH_FACES, "portraits", threshold=80.0, limit=10) as use,
+            ):
+                use.disclose([])
 
     def test_an_authorization_permits_as_many_searches_as_it_says(
         self, administration: Administration, people: People
