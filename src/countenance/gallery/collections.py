@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection as Container
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
 from countenance.errors import ResourceAlreadyExists, ResourceNotFound, ServiceQuotaExceeded
 from countenance.gallery.pages import Page
@@ -81,9 +81,8 @@ class Collections:
 
     def find(self, collection_id: str) -> Collection | None:
         """The collection, or None."""
-        with self._database.read() as connection:
-            row = connection.execute(_BY_ID, {"id": collection_id}).one_or_none()
-        return None if row is None else _to_collection(row)
+        rows = self._database.ask(_BY_ID, id=collection_id)
+        return _to_collection(rows[0]) if rows else None
 
     def govern(
         self, collection_id: str, *, sensitivity: str | None = None, purposes: Sequence[str] | None = None
@@ -222,9 +221,11 @@ def _select_collections() -> Select[Any]:
     )
 
 
-# Made once: it is read for every use, and making it takes several times as long as reading by it.
+# Made once: it is asked for every use, and making it takes several times as long as the answer.
 _BY_ID = _select_collections().where(schema.collections.c.collection_id == bindparam("id"))
+_COLUMNS = _BY_ID.selected_columns.keys()
 
 
-def _to_collection(row: Row[Any]) -> Collection:
-    return Collection(**{**row._mapping, "purposes": tuple(row.purposes.split())})
+def _to_collection(row: Iterable[Any]) -> Collection:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    return Collection(**{**values, "purposes": tuple(values["purposes"].split())})

@@ -158,13 +158,13 @@ class PolicySets:
 
     def in_force(self) -> Change:
         """The set that decides now, whichever process put it in force. Raises Misconfigured when there is none."""
-        sets = schema.policy_sets
+        [(version,)] = self._database.ask(_VERSION)
+        known = self._in_force
+        if known is not None and known.version == version:
+            return known
+        # Of a version, what it is never changes.
         with self._database.read() as connection:
-            version = connection.execute(_VERSION).scalar_one()
-            known = self._in_force
-            if known is not None and known.version == version:
-                return known
-            row = connection.execute(_select().where(sets.c.version == version)).one_or_none()
+            row = connection.execute(_select().where(schema.policy_sets.c.version == version)).one_or_none()
         if row is None:
             raise Misconfigured("No policies are in force: the database was never brought up by this version.")
         self._in_force = _change(row)

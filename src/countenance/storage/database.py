@@ -24,9 +24,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy import Connection, Engine, Select, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from countenance.errors import Misconfigured
 from countenance.storage import schema
@@ -90,6 +92,7 @@ class Database:
         self._retry: threading.Timer | None = None
         self._closed = False
         self._engine = _engine(parsed, tables)
+        self._questions: dict[Select[Any], SQLCompiler] = {}
         if self.is_sqlite:
             self._reader = self._engine.execution_options(countenance_begin="BEGIN")
             self._writer = self._engine.execution_options(countenance_begin="BEGIN IMMEDIATE")
@@ -102,6 +105,28 @@ class Database:
         """A connection that sees one snapshot: everything committed before its first statement, nothing after."""
         with self._reader.begin() as connection:
             yield connection
+
+    def ask(self, question: Select[Any], **parameters: Any) -> list[tuple[Any, ...]]:
+        """The rows that answer one statement, which sees one snapshot by itself: those committed before it began.
+
+        For what every use asks: beside a photo's work, which leaves no code in the processor's caches, SQLAlchemy and a
+        transaction take three times as long as the statement. `question` is made once, with a `bindparam` for each
+        parameter, expanding where that is a list. Values come as the driver has them, as does what it raises.
+        """
+        compiled = self._questions.get(question)
+        if compiled is None:
+            compiled = self._questions[question] = self._compiled(question)
+        sql: Any = compiled.string
+        if any(isinstance(value, list) for value in parameters.values()):
+            expanded = compiled.construct_expanded_state(parameters)
+            sql, parameters = expanded.statement, dict(expanded.parameters)
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(sql, parameters)
+            return list(cursor.fetchall())
+        finally:
+            connection.close()
 
     @contextmanager
     def write(self, *, erases: bool = False) -> Iterator[Connection]:
@@ -187,6 +212,11 @@ class Database:
             self._empty_log(patience=0)
         self._engine.dispose()
 
+    def _compiled(self, question: Select[Any]) -> SQLCompiler:
+        # By name, which SQLite's driver takes as well as by place.
+        dialect = sqlite.dialect(paramstyle="named") if self.is_sqlite else self._engine.dialect
+        return question.compile(dialect=dialect)
+
     def _one_at_a_time(self) -> AbstractContextManager[Any]:
         # SQLite's writers poll for their turn; threads of one process had better queue. PostgreSQL queues by itself.
         return self._turn if self.is_sqlite else nullcontext()
@@ -249,6 +279,7 @@ def _engine(url: URL, tables: Tables) -> Engine:
             url,
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
+            pool_use_lifo=True,  # the connection used last still has the pages that it read
             hide_parameters=True,  # an error's message must not carry templates and names into a log
             connect_args={"timeout": TURN_TIMEOUT_SECONDS, "check_same_thread": False},
         )

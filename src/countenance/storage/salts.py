@@ -34,8 +34,7 @@ class Salts:
 
     def of(self, subjects: Sequence[str]) -> Mapping[str, bytes]:
         """The salts of these subjects, made where there are none yet. A destroyed one stays away: it is not given."""
-        with self._database.read() as connection:
-            found = _find(connection, subjects)
+        found = self._known(subjects)
         missing = [subject for subject in dict.fromkeys(subjects) if subject not in found]
         if missing:
             with self._database.write() as connection:
@@ -49,8 +48,13 @@ class Salts:
 
     def find(self, subjects: Sequence[str]) -> Mapping[str, bytes]:
         """Those of the salts that are there, without making any."""
-        with self._database.read() as connection:
-            return {subject: salt for subject, salt in _find(connection, subjects).items() if salt != DESTROYED}
+        return {subject: salt for subject, salt in self._known(subjects).items() if salt != DESTROYED}
+
+    def _known(self, subjects: Iterable[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for some in _batches(list(dict.fromkeys(subjects))):
+            found |= dict(self._database.ask(_OF_SUBJECTS, subjects=some))
+        return found
 
 
 def commitment(salt: bytes, *parts: str) -> str:
@@ -94,5 +98,5 @@ def _find(connection: Connection, subjects: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
-def _batches(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
+def _batches(subjects: list[str]) -> Iterator[list[str]]:
     return (subjects[start : start + AT_ONCE] for start in range(0, len(subjects), AT_ONCE))

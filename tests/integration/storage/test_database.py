@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import insert, select, text
+from sqlalchemy import bindparam, insert, select, text
 
 from countenance.errors import Misconfigured
 from countenance.storage import schema
@@ -124,6 +124,22 @@ def test_a_read_sees_one_snapshot(database: Database) -> None:
         after = connection.execute(select(schema.changes.c.collection_key)).scalars().all()
     assert before == after == [1]
     assert _noted(database) == [1, 2]
+
+
+def test_a_question_is_answered_by_what_is_committed_and_holds_nothing_up(database: Database) -> None:
+    changes = schema.changes.c
+    by_key = select(changes.collection_key).where(changes.collection_key == bindparam("key"))
+    among = select(changes.collection_key).where(changes.collection_key.in_(bindparam("keys", expanding=True)))
+    for _ in range(2):
+        assert database.ask(by_key, key=7) == []
+    _note(database, 7)
+    with database.write() as connection:
+        connection.execute(insert(schema.changes).values(collection_key=8, at=0.0))
+        assert [tuple(row) for row in database.ask(by_key, key=7)] == [(7,)]
+        assert database.ask(by_key, key=8) == []
+    assert sorted(key for (key,) in database.ask(among, keys=[7, 8, 9])) == [7, 8]
+    assert database.ask(among, keys=[]) == []
+    assert [key for (key,) in database.ask(among, keys=[8])] == [8]
 
 
 def test_a_follower_never_misses_a_change_of_concurrent_writers(database: Database) -> None:
