@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Dialect, Insert, bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import Insert, bindparam, delete, insert, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
@@ -66,7 +66,7 @@ class Sequencer:
         self._trust = trust
         self._clock = clock
         self._seen: _End | None = None
-        self._statements: _Statements | None = None
+        self._statements = _Statements(database)
         self._batches: Batches[Addition] = Batches(self._commit)
 
     def start(self) -> None:
@@ -104,21 +104,18 @@ class Sequencer:
 
     def _commit(self, batch: Sequence[Addition], successor: LogKey | None = None) -> None:
         try:
-            with self._database.write() as connection:
-                end = self._add(connection, batch, successor)
+            with self._database.turn() as cursor:
+                end = self._add(cursor, batch, successor)
         except Distrust as error:
             raise self._trust.lose(error) from error
         except (SQLAlchemyError, OSError, self._database.driver_error) as error:
-            # The driver's errors come bare from its own cursor.
             raise Unaccountable(unwritable(error)) from error
         # Several threads may come here in another order than they committed in.
         if end.state.tree.size > self._last_seen().state.tree.size:
             self._seen = end
 
-    def _add(self, connection: Connection, batch: Sequence[Addition], successor: LogKey | None) -> _End:
-        # The driver's own cursor: SQLAlchemy's would take as long as the rest of all this together.
-        sql = self._statements = self._statements or _Statements(connection.dialect)
-        cursor = connection.connection.cursor()
+    def _add(self, cursor: Any, batch: Sequence[Addition], successor: LogKey | None) -> _End:
+        sql = self._statements
         end = self._current(cursor, sql)
         at = self._time(end.state.at)
         tree = end.state.tree.copy()
@@ -140,7 +137,7 @@ class Sequencer:
         salted = [{"use": use, "salt": salt} for one in batch for use, salt in one.salts.items()]
         new = State(tree, at, self._signed(tree, key), end.state.published)
         row = {"size": tree.size, "tree": tree.to_bytes(), "at": at, "checkpoint": new.checkpoint}
-        with self._database.in_one_go(connection):
+        with self._database.in_one_go(cursor):
             for statement, values in (
                 (sql.add_entries, rows),
                 (sql.open_uses, opened),
@@ -150,7 +147,6 @@ class Sequencer:
             ):
                 if values:
                     cursor.executemany(statement, values)
-        cursor.close()
         return _End(new, key)
 
     def _current(self, cursor: Any, sql: _Statements) -> _End:
@@ -213,9 +209,9 @@ class Sequencer:
 class _Statements:
     """What is executed for every batch, compiled once to the driver's SQL, with parameters by name."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = sqlite.dialect(paramstyle="named") if dialect.name == "sqlite" else dialect
-        on_conflict = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        on_conflict = sqlite.insert if database.is_sqlite else postgresql.insert
         entries, state, uses, salts = (
             ledger_schema.entries,
             ledger_schema.state,
@@ -235,7 +231,7 @@ class _Statements:
         self.add_salts = self._compiled(salting, "use", "salt")
 
     def _compiled(self, statement: ClauseElement, *columns: str) -> str:
-        return str(statement.compile(dialect=self._dialect, column_keys=list(columns) or None))
+        return self._database.compiled(statement, *columns).string
 
 
 def unwritable(error: Exception) -> str:

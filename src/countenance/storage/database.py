@@ -28,6 +28,7 @@ from sqlalchemy import Connection, Engine, Select, create_engine, event, func, i
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from countenance.errors import Misconfigured
@@ -96,9 +97,14 @@ class Database:
         if self.is_sqlite:
             self._reader = self._engine.execution_options(countenance_begin="BEGIN")
             self._writer = self._engine.execution_options(countenance_begin="BEGIN IMMEDIATE")
+            self._begin_turn = "BEGIN IMMEDIATE"
         else:
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._writer = self._engine.execution_options(isolation_level="READ COMMITTED")
+            self._begin_turn = (
+                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+                f"SELECT pg_advisory_xact_lock({self._tables.writers_lock})"
+            )
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -115,7 +121,7 @@ class Database:
         """
         compiled = self._questions.get(question)
         if compiled is None:
-            compiled = self._questions[question] = self._compiled(question)
+            compiled = self._questions[question] = self.compiled(question)
         sql: Any = compiled.string
         if any(isinstance(value, list) for value in parameters.values()):
             expanded = compiled.construct_expanded_state(parameters)
@@ -186,12 +192,32 @@ class Database:
         """What the driver's own cursors raise, which SQLAlchemy's do not let through as it is."""
         return self._engine.dialect.loaded_dbapi.Error
 
-    def in_one_go(self, connection: Connection) -> AbstractContextManager[Any]:
-        """Within it, the driver's own cursors wait for the server once, at the end; they have nothing to fetch then."""
+    @contextmanager
+    def turn(self) -> Iterator[Any]:
+        """As `write`, with a cursor of the driver's own: for what every use writes, as `ask` is for what it reads.
+
+        What it executes is `compiled`; what goes wrong comes as the driver raises it.
+        """
+        with self._one_at_a_time():
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(self._begin_turn)
+                yield cursor
+                connection.commit()
+            finally:
+                connection.close()  # which takes back what is not committed
+
+    def in_one_go(self, cursor: Any) -> AbstractContextManager[Any]:
+        """Within it, a driver's cursor waits for the server once, at the end; it has nothing to fetch then."""
         if self.is_sqlite:
             return nullcontext()
-        driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-        return driver.pipeline()
+        return cast("psycopg.Cursor[Any]", cursor).connection.pipeline()
+
+    def compiled(self, statement: ClauseElement, *columns: str) -> SQLCompiler:
+        """A statement as the driver takes it, with parameters by name; `columns` are those that it sets."""
+        dialect = sqlite.dialect(paramstyle="named") if self.is_sqlite else self._engine.dialect
+        return cast("SQLCompiler", statement.compile(dialect=dialect, column_keys=list(columns) or None))
 
     def answers(self) -> bool:
         """Whether the database can be read right now."""
@@ -211,11 +237,6 @@ class Database:
             pending.cancel()
             self._empty_log(patience=0)
         self._engine.dispose()
-
-    def _compiled(self, question: Select[Any]) -> SQLCompiler:
-        # By name, which SQLite's driver takes as well as by place.
-        dialect = sqlite.dialect(paramstyle="named") if self.is_sqlite else self._engine.dialect
-        return question.compile(dialect=dialect)
 
     def _one_at_a_time(self) -> AbstractContextManager[Any]:
         # SQLite's writers poll for their turn; threads of one process had better queue. PostgreSQL queues by itself.
