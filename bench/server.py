@@ -47,6 +47,7 @@ from countenance.vision.analysis import Vision
 from countenance.vision.details import Attribute
 
 COLLECTION = "bench"
+PROGRAM = ("-c", "from countenance.cli import main; main()")
 CLIENTS = (1, 8, 32)
 START_TIMEOUT_SECONDS = 120.0
 CALL_TIMEOUT_SECONDS = 60.0
@@ -99,6 +100,10 @@ class Client:
         """SearchFacesByImage with one of the photos."""
         self._call("SearchFacesByImage", self._search[number % len(self._search)])
 
+    def index(self, number: int) -> None:
+        """IndexFaces with one of the photos."""
+        self._call("IndexFaces", self._search[number % len(self._search)])
+
     def list(self, _: int) -> None:
         """ListCollections: a call with next to nothing to do."""
         self._call("ListCollections", b"{}")
@@ -123,11 +128,19 @@ class Client:
         return connection
 
 
+@dataclass(frozen=True)
+class Server:
+    """A running server: the content of its operator.json, and its process."""
+
+    operator: dict[str, str]
+    pid: int
+
+
 @contextmanager
-def served(settings: Settings) -> Iterator[dict[str, str]]:
-    """A server on the data folder of `settings`; gives the content of its operator.json."""
+def served(settings: Settings, program: Sequence[str] = PROGRAM) -> Iterator[Server]:
+    """A server on the data folder of `settings`. `program` is what Python runs, by default the product."""
     command = [
-        *(sys.executable, "-c", "from countenance.cli import main; main()", "serve", "--json"),
+        *(sys.executable, *program, "serve", "--json"),
         *("--data", str(settings.data), "--listen", "127.0.0.1:0", "--workers", str(settings.workers)),
         *("--inference-precision", settings.inference_precision.value),
     ]
@@ -141,7 +154,7 @@ def served(settings: Settings) -> Iterator[dict[str, str]]:
             watchdog.cancel()
             if not announcement:
                 raise SystemExit(f"The server did not start: {(settings.data / 'server.log').read_text()[-2000:]}")
-            yield json.loads((settings.data / "operator.json").read_text())
+            yield Server(json.loads((settings.data / "operator.json").read_text()), server.pid)
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(timeout=60)
@@ -233,8 +246,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pipeline = Pipeline(settings, files)
         dimension = Vision(settings).recognizer(pipeline.face_model_version).dimension
         fill(settings, pipeline.face_model_version, dimension, options.faces)
-        with served(settings) as operator:
-            client = Client(operator, files)
+        with served(settings) as server:
+            client = Client(server.operator, files)
             for number in range(len(files)):
                 for job in (client.detect, client.search, pipeline.detect, pipeline.probe):
                     job(number)
