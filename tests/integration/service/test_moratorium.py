@@ -335,7 +335,7 @@ def test_police_fill_no_gallery_of_others(administration: Administration, people
     Collections(administration.database).create("children", "1.0", governance=gallery)
     sam = people("sam", Purpose.MISSING_CHILD)
     with (
-        pytest.raises(AccessDenied, match="collections of its own"),
+        pytest.raises(AccessDenied, match="missing persons in collections of its own"),
         administration.uses.use(sam, Action.INDEX_FACES, "children"),
     ):
         pass
