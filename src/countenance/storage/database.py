@@ -126,13 +126,9 @@ class Database:
         if any(isinstance(value, list) for value in parameters.values()):
             expanded = compiled.construct_expanded_state(parameters)
             sql, parameters = expanded.statement, dict(expanded.parameters)
-        connection = self._engine.raw_connection()
-        try:
-            cursor = connection.cursor()
+        with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(sql, parameters)
             return list(cursor.fetchall())
-        finally:
-            connection.close()
 
     @contextmanager
     def write(self, *, erases: bool = False) -> Iterator[Connection]:
@@ -198,15 +194,12 @@ class Database:
 
         What it executes is `compiled`; what goes wrong comes as the driver raises it.
         """
-        with self._one_at_a_time():
-            connection = self._engine.raw_connection()
-            try:
-                cursor = connection.cursor()
+        # Closing takes back what is not committed. A cursor that is not closed would keep SQLite's file open.
+        with self._one_at_a_time(), closing(self._engine.raw_connection()) as connection:
+            with closing(connection.cursor()) as cursor:
                 cursor.execute(self._begin_turn)
                 yield cursor
-                connection.commit()
-            finally:
-                connection.close()  # which takes back what is not committed
+            connection.commit()
 
     def in_one_go(self, cursor: Any) -> AbstractContextManager[Any]:
         """Within it, a driver's cursor waits for the server once, at the end; it has nothing to fetch then."""
