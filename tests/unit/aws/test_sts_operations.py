@@ -18,7 +18,7 @@ from countenance.aws.sts.operations import (
     SESSION_TAGS,
     not_offered,
 )
-from countenance.errors import AccessDenied, InvalidParameter
+from countenance.errors import InvalidParameter
 from countenance.service.application import Application
 from countenance.service.callers import Caller
 
@@ -135,14 +135,6 @@ def test_a_restriction_is_refused_where_it_would_not_be_kept(sessions: Sessions,
 def test_a_list_of_nothing_restricts_nothing(sessions: Sessions, parameter: str) -> None:
     call(sessions, "AssumeRole", **ASSUMED, **{parameter: []})
     assert sessions.asked[0]["tags"] == {}
-
-
-def test_a_session_begins_no_other_session(sessions: Sessions) -> None:
-    """It could say something else than it was begun for, and outlive it."""
-    caller = cast(Caller, SimpleNamespace(credential="session"))
-    with pytest.raises(AccessDenied, match="sign AssumeRole with the access key"):
-        call(sessions, "AssumeRole", caller, **ASSUMED)
-    assert sessions.asked == []
 
 
 def test_every_parameter_of_assume_role_is_kept_or_refused() -> None:
