@@ -24,7 +24,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Select, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    PoolProxiedConnection,
+    Select,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -94,6 +106,7 @@ class Database:
         self._closed = False
         self._engine = _engine(parsed, tables)
         self._questions: dict[Select[Any], SQLCompiler] = {}
+        self._asks, self._turns = _Kept(self._engine), _Kept(self._engine)
         if self.is_sqlite:
             self._reader = self._engine.execution_options(countenance_begin="BEGIN")
             self._writer = self._engine.execution_options(countenance_begin="BEGIN IMMEDIATE")
@@ -126,7 +139,7 @@ class Database:
         if any(isinstance(value, list) for value in parameters.values()):
             expanded = compiled.construct_expanded_state(parameters)
             sql, parameters = expanded.statement, dict(expanded.parameters)
-        with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        with self._driver(self._asks) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(sql, parameters)
             return list(cursor.fetchall())
 
@@ -194,8 +207,8 @@ class Database:
 
         What it executes is `compiled`; what goes wrong comes as the driver raises it.
         """
-        # Closing takes back what is not committed. A cursor that is not closed would keep SQLite's file open.
-        with self._one_at_a_time(), closing(self._engine.raw_connection()) as connection:
+        with self._one_at_a_time(), self._driver(self._turns) as connection:
+            # One that is not closed would keep SQLite's file open.
             with closing(connection.cursor()) as cursor:
                 cursor.execute(self._begin_turn)
                 yield cursor
@@ -229,7 +242,13 @@ class Database:
         if pending is not None:
             pending.cancel()
             self._empty_log(patience=0)
+        for kept in (self._asks, self._turns):
+            kept.close()
         self._engine.dispose()
+
+    def _driver(self, kept: _Kept) -> AbstractContextManager[PoolProxiedConnection]:
+        # PostgreSQL's may have been cut off since it was used: the pool sees to that.
+        return kept.taken() if self.is_sqlite else closing(self._engine.raw_connection())
 
     def _one_at_a_time(self) -> AbstractContextManager[Any]:
         # SQLite's writers poll for their turn; threads of one process had better queue. PostgreSQL queues by itself.
@@ -262,6 +281,36 @@ class Database:
         with self._turn, closing(sqlite3.connect(self._path, timeout=patience)) as connection:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
+
+
+class _Kept:
+    """A connection of the driver's for one thread after the other: the pool would take as long as a short statement."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._mutex = threading.Lock()
+        self._connection: PoolProxiedConnection | None = None
+
+    @contextmanager
+    def taken(self) -> Iterator[PoolProxiedConnection]:
+        """The connection, alone. After an error it goes back to the pool, which takes back what is not committed."""
+        with self._mutex:
+            try:
+                self._connection = self._connection or self._engine.raw_connection()
+                yield self._connection
+            except BaseException:
+                self._give_back()
+                raise
+
+    def close(self) -> None:
+        """Back to the pool with it."""
+        with self._mutex:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 def _parse(url: str) -> URL:
