@@ -120,7 +120,11 @@ def test_nothing_else_is_a_token(token: str) -> None:
     refused(token)
 
 
-@pytest.mark.parametrize("other", ["ASIAOTHER", "AKIAEXAMPLE", "", SESSION.access_key_id.lower()])
+@pytest.mark.parametrize(
+    "other",
+    ["ASIAOTHER", "AKIAEXAMPLE", "", SESSION.access_key_id.lower()],
+    ids=["another session's", "the parent key's", "none", "in small letters"],
+)
 def test_it_is_of_one_access_key_id(other: str) -> None:
     refused(seal(SESSION, KEY), access_key_id=other)
 
