@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from countenance.errors import InvalidParameter
@@ -177,4 +180,155 @@ def test_an_image_named_twice_is_refused(folder: Folder) -> None:
 def test_a_manifest_that_says_nothing_is_refused(folder: Folder, manifest: bytes) -> None:
     (folder.photos / "people.csv").write_bytes(manifest)
     with pytest.raises(InvalidParameter):
+        folder.read()
+
+
+def test_a_manifest_may_be_parquet(folder: Folder) -> None:
+    folder.edit("people.csv", "people.parquet")
+    folder.edit("groupings", 'taken = ["{born}"]\ngroupings')
+    people = {"id": [1, 2, 3], "gender": ["female", "male", None], "street": ["north", "south", "south"]}
+    born = [date(1990, 7, 2), date(1960, 1, 1), None]
+    pq.write_table(pa.table({**people, "age": [30, 4, 50], "born": born}), folder.photos / "people.parquet")
+    images = folder.read().images
+    assert [image.name for image in images[:3]] == ["front/1.jpg", "side/1.jpg", "front/2.jpg"]
+    assert images[0].groups == ("gender=female, street=north", "age=30")
+    assert images[0].years == pytest.approx(1990.5, abs=0.01)
+    assert images[2].years == 1960
+    assert (images[4].groups, images[4].years) == (("", "age=50"), None)
+
+
+def test_what_is_no_parquet_is_refused(folder: Folder) -> None:
+    folder.edit("people.csv", "people.parquet")
+    for content in (b"", b"id,gender\n", b"PAR1" + b"\xff" * 64 + b"PAR1"):
+        (folder.photos / "people.parquet").write_bytes(content)
+        with pytest.raises(InvalidParameter, match="Parquet"):
+            folder.read()
+
+
+def test_photos_in_a_column_are_no_labels(folder: Folder) -> None:
+    folder.edit("people.csv", "people.parquet")
+    pq.write_table(pa.table({"id": [[1, 2], [3]], "gender": ["f", "m"]}), folder.photos / "people.parquet")
+    with pytest.raises(InvalidParameter, match="no label"):
+        folder.read()
+
+
+def test_who_says_nothing_is_in_no_group(folder: Folder) -> None:
+    folder.manifest("id,gender,street,age\n1,female,north,30\n2,,south,4\n3, ,south,\n")
+    groups = [image.groups for image in folder.read().images[::2]]
+    assert groups == [("gender=female, street=north", "age=30"), ("", "age=4"), ("", "")]
+
+
+def test_a_row_without_all_its_values_is_refused(folder: Folder) -> None:
+    folder.manifest("id,gender,street,age\n1,female,north\n")
+    with pytest.raises(InvalidParameter, match="4 columns, got 3"):
+        folder.read()
+
+
+def test_a_column_that_is_there_twice_is_refused(folder: Folder) -> None:
+    folder.manifest("id,gender,gender,street,age\n1,female,male,north,30\n")
+    with pytest.raises(InvalidParameter, match="two columns"):
+        folder.read()
+
+
+def test_another_grouping_than_that_of_the_card_can_be_asked_for(folder: Folder) -> None:
+    data_set = read_data_set(folder.card, folder.photos, groupings=[["street"], ["age", "gender"], ["street"]])
+    assert data_set.images[0].groups == ("street=north", "age=30, gender=female")
+    assert data_set.description.manifest.groupings == (("street",), ("age", "gender"))
+    with pytest.raises(InvalidParameter, match=r"'height'.*it has id, gender, street, age"):
+        read_data_set(folder.card, folder.photos, groupings=[["height"]])
+    with pytest.raises(InvalidParameter, match="once"):
+        read_data_set(folder.card, folder.photos, groupings=[["age", "age"]])
+    with pytest.raises(InvalidParameter, match="one or more"):
+        read_data_set(folder.card, folder.photos, groupings=[[]])
+
+
+@pytest.mark.parametrize(
+    ("taken", "years"),
+    [
+        ('["2015", "2024"]', [2015, 2024]),
+        ('["2015-01-01", "2015-12-31"]', [2015, pytest.approx(2015.9966, abs=1e-4)]),
+        ('["{age}"]', [30, 30]),
+        ('["{age}", "31.5"]', [30, 31.5]),
+        ('["", "40"]', [None, 40]),
+    ],
+)
+def test_the_card_says_when_photos_were_taken(folder: Folder, taken: str, years: list[float | None]) -> None:
+    folder.edit("groupings", f"taken = {taken}\ngroupings")
+    assert [image.years for image in folder.read().images[:2]] == years
+
+
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        ('["last year"]', "'last year' is not when"),
+        ('["2015-02-30"]', "2015-02-30"),
+        ('["nan"]', "'nan' is not when"),
+        ('["-3"]', "'-3' is not when"),
+        ('["500"]', "'500' is not when"),
+        ('["30", "2024"]', "one or the other"),
+        ('["1", "2", "3"]', "one pattern for all images"),
+        ('["{height}"]', "'height'"),
+    ],
+)
+def test_what_is_no_time_is_refused(folder: Folder, taken: str, told: str) -> None:
+    folder.edit("groupings", f"taken = {taken}\ngroupings")
+    with pytest.raises(InvalidParameter, match=told):
+        folder.read()
+
+
+FOLDERS_CARD = CARD[: CARD.index("[manifest]")] + '[manifest]\nfolders = ["gender", "subject"]\n'
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Card and folder of photos in folders, one of each subject."""
+    for name in ("woman/ann/1.jpg", "woman/ann/2.png", "man/bo/1.jpg", "man/ann/1.JPG"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "photos" / "woman" / "notes.txt").touch()
+    (tmp_path / "card.toml").write_text(FOLDERS_CARD + 'groupings = [["gender"]]\n')
+    return tmp_path
+
+
+def test_folders_may_say_who_is_who(tree: Path) -> None:
+    data_set = read_data_set(tree / "card.toml", tree / "photos")
+    assert data_set.has_mates
+    assert {(image.name, image.subject, image.groups) for image in data_set.images} == {
+        ("man/ann/1.JPG", "man/ann", ("gender=man",)),
+        ("man/bo/1.jpg", "man/bo", ("gender=man",)),
+        ("woman/ann/1.jpg", "woman/ann", ("gender=woman",)),
+        ("woman/ann/2.png", "woman/ann", ("gender=woman",)),
+    }
+
+
+def test_folders_without_a_subject_hold_one_photo_of_each_person(tree: Path) -> None:
+    (tree / "card.toml").write_text(FOLDERS_CARD.replace('"subject"', '"street"') + 'groupings = [["street"]]\n')
+    data_set = read_data_set(tree / "card.toml", tree / "photos")
+    assert not data_set.has_mates
+    assert data_set.subjects == 4
+
+
+def test_a_photo_that_lies_elsewhere_in_the_folders_is_refused(tree: Path) -> None:
+    (tree / "photos" / "woman" / "stray.jpg").touch()
+    with pytest.raises(InvalidParameter, match=r"woman/stray\.jpg lies in 1 folders, but the card names 2"):
+        read_data_set(tree / "card.toml", tree / "photos")
+
+
+def test_a_link_in_the_folders_cannot_lead_out_of_them(tree: Path) -> None:
+    (tree / "photos" / "man" / "bo" / "2.jpg").symlink_to("/etc/hostname")
+    with pytest.raises(InvalidParameter, match="leads out"):
+        read_data_set(tree / "card.toml", tree / "photos")
+
+
+@pytest.mark.parametrize("more", ['file = "people.csv"', 'images = ["{id}.jpg"]'])
+def test_who_is_who_is_said_by_folders_or_by_rows_and_not_by_both(tree: Path, more: str) -> None:
+    (tree / "card.toml").write_text(FOLDERS_CARD + more)
+    with pytest.raises(InvalidParameter, match="either file and images, or folders"):
+        read_data_set(tree / "card.toml", tree / "photos")
+
+
+def test_a_manifest_outside_the_folder_of_photos_is_refused(folder: Folder) -> None:
+    folder.edit('file = "people.csv"', 'file = "../cards/neighbours.toml"')
+    with pytest.raises(InvalidParameter, match="not in the folder"):
         folder.read()
