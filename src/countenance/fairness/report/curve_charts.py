@@ -1,0 +1,185 @@
+"""A small diagram for each group: its own curve in front of those of all others, all on the same axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from countenance.fairness.record import AgeGap, Curve, Distribution, IdentificationRates, Rate
+from countenance.fairness.report.figures import (
+    BLUE,
+    INK,
+    LINE,
+    ORANGE,
+    PAPER,
+    QUIET,
+    TEXT,
+    WIDTH,
+    axes_at,
+    decades,
+    label_decades,
+    new_figure,
+)
+from countenance.fairness.report.rate_charts import ends
+from countenance.fairness.report.words import lines
+
+COLUMNS = 4
+SIDE = 1.5
+LEFT = 0.72
+FOOT = 0.62
+HEAD = 0.34
+GAP_X = 0.14
+GAP_Y = 0.4
+# A score axis is drawn in so many steps.
+STEPS = 100
+
+_MARKERS = "osD^vPX*"
+
+
+def small_multiples(names: Sequence[str], draw: Callable[[Axes, int], None], x: str, y: str) -> Figure:
+    """A diagram for each name, `draw` by its number; the axes' labels are at the left and at the bottom."""
+    columns = min(COLUMNS, max(len(names), 3))
+    rows = math.ceil(len(names) / columns)
+    width = (WIDTH - LEFT - 0.1 - GAP_X * (columns - 1)) / columns
+    figure = new_figure(rows * (SIDE + GAP_Y) + FOOT)
+    for place, name in enumerate(names):
+        row, column = divmod(place, columns)
+        axes = axes_at(figure, LEFT + column * (width + GAP_X), HEAD + row * (SIDE + GAP_Y), width, SIDE)
+        draw(axes, place)
+        axes.set_title(lines(name, int(width / 0.073)), loc="left", fontsize=TEXT - 0.5, linespacing=0.95)
+        axes.tick_params(labelleft=column == 0, labelbottom=place + columns >= len(names))
+    height = figure.get_figheight()
+    figure.text(0.5, 0.06 / height, x, ha="center", va="bottom", fontsize=TEXT)
+    figure.text(0.004, 0.5, y, ha="left", va="center", rotation=90, fontsize=TEXT)
+    return figure
+
+
+def det_figure(names: Sequence[str], curves: Sequence[Curve], everyone: Curve | None) -> Figure:
+    """DET curves, false match rate across and false non-match rate up, both logarithmic."""
+    lines_of = [_det(curve) for curve in curves]
+    whole = None if everyone is None else _det(everyone)
+    known = np.concatenate([*lines_of, np.full((2, 1), math.nan) if whole is None else whole], axis=1)
+    x, y = (decades([value for value in axis if value > 0]) for axis in known)
+
+    def draw(axes: Axes, place: int) -> None:
+        label_decades(axes, "x", *x, most=3)
+        label_decades(axes, "y", *y, most=5)
+        for other in lines_of:
+            axes.plot(*other, color=LINE, linewidth=0.8)
+        if whole is not None:
+            axes.plot(*whole, color=QUIET, linewidth=1, linestyle=(0, (3, 1.5)))
+        axes.plot(*lines_of[place], color=BLUE, linewidth=1.8)
+
+    return small_multiples(names, draw, "false match rate", "false non-match rate")
+
+
+def _det(curve: Curve) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """FMR and FNMR, float64 (2, n); NaN where the data show nothing, which ends a line."""
+    points = [(point.fmr or math.nan, point.fnmr or math.nan) for point in curve.points]
+    return np.array(points, dtype=np.float64).reshape(-1, 2).T
+
+
+def scores_figure(
+    names: Sequence[str],
+    non_mated: Sequence[Distribution],
+    mated: Sequence[Distribution | None],
+    marks: Sequence[float],
+) -> Figure:
+    """How scores are distributed: non-mated solid, mated dashed, thresholds dotted; shares on a logarithmic axis."""
+    drawn = [_shares(one) for one in non_mated]
+    mates = [None if one is None else _shares(one) for one in mated]
+    every = [*drawn, *(one for one in mates if one is not None)]
+    low, high = decades([float(share) for _, shares in every for share in shares if share > 0])
+    left = min(float(edges[0]) for edges, _ in every)
+    right = max(float(edges[-1]) for edges, _ in every)
+
+    def draw(axes: Axes, place: int) -> None:
+        label_decades(axes, "y", low, high, most=4)
+        axes.set_xlim(left, right)
+        axes.xaxis.get_major_locator().set_params(nbins=4)  # type: ignore[call-arg]
+        for mark in marks:
+            axes.axvline(mark, color=INK, linewidth=0.9, linestyle=(0, (1, 1.5)))
+        for line, color, style in ((drawn[place], BLUE, "-"), (mates[place], ORANGE, (0, (3, 1)))):
+            if line is not None:
+                edges, shares = line
+                axes.stairs(np.where(shares > 0, shares, 10.0**low / 10), edges, color=color, linestyle=style)
+
+    return small_multiples(names, draw, "score", "share of comparisons")
+
+
+Line = tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]
+
+
+def _shares(one: Distribution) -> Line:
+    """Edges of steps and the share of comparisons in each, from the first step that has any to the last."""
+    counts = np.array(one.counts, dtype=np.float64)
+    edges = np.linspace(one.low, one.high, len(counts) + 1)
+    used = np.flatnonzero(counts)
+    if not len(used):
+        return edges[[0, -1]], np.zeros(1)
+    counts, edges = counts[used[0] : used[-1] + 1], edges[used[0] : used[-1] + 2]
+    step = max(1, math.ceil(len(counts) / STEPS))
+    starts = np.arange(0, len(counts), step)
+    return np.append(edges[starts], edges[-1]), np.add.reduceat(counts, starts) / counts.sum()
+
+
+def gallery_figure(
+    names: Sequence[str], sizes: Sequence[int], rates: Mapping[int, Sequence[IdentificationRates]]
+) -> Figure:
+    """1:N errors by the gallery's size: `rates` by size, in the order of the names. FPIR round, FNIR square."""
+    found = [rate for size in sizes for one in rates[size] for rate in (one.fpir, one.fnir)]
+    low, high = decades([end for rate in found if rate is not None and rate.interval for end in ends(rate)])
+
+    def draw(axes: Axes, place: int) -> None:
+        label_decades(axes, "y", low, high, most=5)
+        axes.set_xlim(-0.5, len(sizes) - 0.5)
+        axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
+        for shift, name, marker, color in ((-0.12, "fpir", "o", BLUE), (0.12, "fnir", "s", ORANGE)):
+            series = [getattr(rates[size][place], name) for size in sizes]
+            _series(axes, [at + shift for at in range(len(sizes))], series, (marker, color), 10.0**low)
+
+    return small_multiples(names, draw, "people in the gallery", "share of searches")
+
+
+def ageing_figure(gaps: Sequence[AgeGap], points: Sequence[str]) -> Figure:
+    """False non-match rate by the years between two photos, with a mark for each operating point."""
+    found = [gap.fnmr[point] for gap in gaps for point in points if point in gap.fnmr]
+    low, high = decades([end for rate in found if rate.interval for end in ends(rate)])
+    figure = new_figure(3.1)
+    axes = axes_at(figure, 0.9, 0.15, WIDTH - 1.0, 2.3)
+    label_decades(axes, "y", low, high, most=5)
+    axes.set_xlim(-0.5, len(gaps) - 0.5)
+    axes.set_xticks(range(len(gaps)), [f"{gap.from_years:g} to {gap.to_years:g}" for gap in gaps])
+    axes.set_xlabel("years between the two photos")
+    axes.set_ylabel("false non-match rate")
+    for number, point in enumerate(points):
+        places = [at + (number - (len(points) - 1) / 2) * 0.7 / len(points) for at in range(len(gaps))]
+        color = (BLUE, ORANGE, INK)[number % 3]
+        marker = _MARKERS[number % len(_MARKERS)]
+        axes.plot([], [], marker=marker, color=color, linestyle="", label=point)
+        _series(axes, places, [gap.fnmr.get(point) for gap in gaps], (marker, color), 10.0**low)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False, fontsize=TEXT - 1)
+    return figure
+
+
+def _series(
+    axes: Axes, places: Sequence[float], rates: Sequence[Rate | None], look: tuple[str, str], bottom: float
+) -> None:
+    """Rates beside each other, each at its place; `look`: marker and colour."""
+    marker, color = look
+    for place, rate in zip(places, rates, strict=True):
+        if rate is None or rate.interval is None:
+            continue
+        if rate.rate is None:
+            high = rate.interval.high
+            axes.plot([place, place], [bottom, high], color=color, linewidth=1, linestyle=(0, (1.5, 1.5)))
+            axes.plot([place], [high], color=color, marker="_", markersize=7, markeredgewidth=1.4)
+            continue
+        low = max(rate.interval.low, bottom)
+        axes.plot([place, place], [low, rate.interval.high], color=color, linewidth=1.6, alpha=0.55)
+        face = color if rate.shown else PAPER
+        axes.plot([place], [rate.rate], marker=marker, markersize=5, markerfacecolor=face, markeredgecolor=color)

@@ -1,0 +1,114 @@
+"""Rates, groups and thresholds as people read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from textwrap import shorten, wrap
+
+from countenance.fairness.record import ALL, EVERYONE, OperatingPoint, Rate
+from countenance.vision.calibration import Interval
+
+# Where nothing is known.
+NOTHING = "\N{EN DASH}"
+
+
+def number(value: float) -> str:
+    """A rate or ratio to about three digits: 0.0352, 1.2e-4, 12.3."""
+    if value == 0 or abs(value) >= 1e-3:
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{digits}e{int(exponent)}"
+
+
+def one_in(rate: float) -> str:
+    """A rate as one case in so many."""
+    if rate <= 0:
+        return "none"
+    return "all" if rate >= 1 else f"1 in {_rounded(1 / rate)}"
+
+
+def _rounded(value: float) -> str:
+    """A number to two digits."""
+    if value < 10:
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{float(f'{value:.1e}'):,.0f}"
+
+
+def between(interval: Interval | None) -> str:
+    """An interval of rates."""
+    return NOTHING if interval is None else f"{number(interval.low)} to {number(interval.high)}"
+
+
+def bound(rate: Rate) -> str:
+    """Where a rate lies with confidence; where no error was seen, what it is at most."""
+    if rate.rate is None and rate.interval is not None:
+        return f"at most {number(rate.interval.high)}"
+    return between(rate.interval)
+
+
+def in_short(rate: Rate) -> str:
+    """A rate for a sentence."""
+    if rate.interval is None:
+        return "not measured"
+    if rate.rate is None:
+        return f"no error seen, at most {one_in(rate.interval.high)}"
+    return one_in(rate.rate)
+
+
+def percent(confidence: float) -> str:
+    """A confidence."""
+    return f"{100 * confidence:.3g} %"
+
+
+def clean(name: str) -> str:
+    """A name on one line, without characters that do not show or that turn the direction of what follows."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
+
+
+def label(grouping: str, group: str) -> str:
+    """A group's name without the columns that its grouping names: "Female, Black" of "gender=Female, race=Black"."""
+    if grouping == ALL:
+        return EVERYONE
+    values = re.fullmatch(", ".join(f"{re.escape(column)}=(.*)" for column in grouping.split(", ")), group, re.DOTALL)
+    return clean(group) if values is None else ", ".join(clean(value) or "(empty)" for value in values.groups())
+
+
+def lines(name: str, width: int) -> str:
+    """A name broken into at most two lines of `width` characters."""
+    found = wrap(name, width, max_lines=2, placeholder=" …", break_long_words=True)
+    return "\n".join(found)
+
+
+def cut(name: str, width: int) -> str:
+    """A name on one line of at most about `width` characters."""
+    if len(name) <= width:
+        return name
+    short = shorten(name, width, placeholder=" …")
+    return short if len(short) > width // 2 else f"{name[: width - 2]} …"
+
+
+def grouping_title(grouping: str) -> str:
+    """What the groups of a grouping are by."""
+    return EVERYONE if grouping == ALL else f"by {clean(grouping).replace(', ', ' and ')}"
+
+
+def point_title(point: OperatingPoint) -> str:
+    """What a threshold is there for, in words."""
+    target = "" if point.target is None else f"{number(point.target)} ({one_in(point.target)})"
+    purpose = {
+        "threshold": "A threshold that was asked for",
+        "overall": f"The threshold at which the false match rate of all comparisons together is {target}",
+        "worst_group": "The lowest threshold at which no group's interval for the false match rate reaches above "
+        + target,
+    }[point.kind]
+    known = [
+        "" if point.threshold is None else f"score at least {point.threshold:.4f}",
+        "" if point.similarity is None else f"Similarity at least {point.similarity:g}",
+    ]
+    return f"{purpose}{': ' if any(known) else ''}{', '.join(part for part in known if part)}."
+
+
+def several(names: Sequence[str]) -> str:
+    """Names in a sentence."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
