@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +11,11 @@ from countenance.errors import InvalidParameter
 from countenance.fairness import comparisons
 from countenance.fairness.datasets import read_data_set
 from countenance.fairness.enrolment import Enrolment, Progress, enrol, quietly
+from countenance.fairness.evidence import Evidence, of_templates
 from countenance.fairness.intervals import RULE_OF_30
-from countenance.fairness.pins import DEFAULT_REPLICATES, Threshold, thresholds
-from countenance.fairness.rates import Impostors, impostors_by_group, mates
+from countenance.fairness.pins import DEFAULT_REPLICATES, Impostors, Threshold, thresholds
+from countenance.fairness.rates import Mated
+from countenance.fairness.record import ALL, Rate
 from countenance.settings import InferencePrecision, Settings
 from countenance.vision.analysis import Vision
 from countenance.vision.calibration import (
@@ -23,6 +25,7 @@ from countenance.vision.calibration import (
     MeasuredDataSet,
     MeasuredGroup,
     MeasuredMates,
+    MeasuredRate,
     Pin,
     Point,
 )
@@ -71,6 +74,7 @@ def calibrate(
         model_sha256=card.files[0].sha256,
         precision=settings.inference_precision.value,
         command=command,
+        workers=settings.workers,
     )
 
 
@@ -83,9 +87,13 @@ def measure(
     command: str,
     confidence: float = DEFAULT_CONFIDENCE,
     replicates: int = DEFAULT_REPLICATES,
+    workers: int = 1,
 ) -> CalibrationRecord:
     """The calibration that follows from templates. Raises `InvalidParameter` when no group has enough people."""
-    groups = [group for enrolment in enrolments for group in impostors_by_group(enrolment)]
+    evidence = [of_templates(enrolment, workers=workers) for enrolment in enrolments]
+    groups = [
+        group for enrolment, found in zip(enrolments, evidence, strict=True) for group in _groups(enrolment, found)
+    ]
     counted = [group for group in groups if _counts(group)]
     if not counted:
         raise InvalidParameter(
@@ -101,18 +109,26 @@ def measure(
         command=command,
         method=METHOD,
         confidence=confidence,
-        smallest_observable_fmr=max(RULE_OF_30 / group.comparisons for group in counted),
+        smallest_observable_fmr=max(RULE_OF_30 / group.found.comparisons for group in counted),
         tail_shape=shape,
         data_sets=tuple(_measured(enrolment) for enrolment in enrolments),
         pins=pins,
         curve=_curve(counted, pins),
         groups=tuple(_reported(group, pins, confidence) for group in groups),
-        mates=tuple(_mated(enrolments, pins, confidence)),
+        mates=tuple(_mated(enrolments, evidence, pins, confidence)),
     )
 
 
 def _counts(group: Impostors) -> bool:
-    return not group.outside and group.subjects >= MIN_SUBJECTS
+    return not group.outside and group.found.subjects >= MIN_SUBJECTS
+
+
+def _groups(enrolment: Enrolment, evidence: Evidence) -> Iterator[Impostors]:
+    """Every group of a data set that has at least two people, in alphabetical order."""
+    outside = {group for image in enrolment.images if image.outside for group in image.groups}
+    for group in sorted(evidence.groups, key=lambda group: group.name):
+        if group.grouping != ALL and (group, group) in evidence.non_mated:
+            yield Impostors(enrolment.data_set.name, group.name in outside, evidence.non_mated[group, group])
 
 
 def _pins(by_rate: Sequence[Sequence[Threshold]]) -> tuple[Pin, ...]:
@@ -126,7 +142,7 @@ def _pins(by_rate: Sequence[Sequence[Threshold]]) -> tuple[Pin, ...]:
                 cosine=comparisons.round_up(worst.interval.high),
                 estimate=worst.estimate,
                 interval=worst.interval,
-                worst_group=f"{worst.group.data_set}: {worst.group.group}",
+                worst_group=f"{worst.group.data_set}: {worst.group.found.group}",
                 evidence="observed" if worst.observed else "extrapolated",
             )
         )
@@ -142,7 +158,7 @@ def _pins(by_rate: Sequence[Sequence[Threshold]]) -> tuple[Pin, ...]:
 def _curve(groups: Sequence[Impostors], pins: Sequence[Pin]) -> tuple[Point, ...]:
     points = [Point(cosine=-1, fmr=1)]
     for fmr in COARSE_FMRS:
-        cosine = comparisons.round_up(max(group.threshold(fmr) for group in groups))
+        cosine = comparisons.round_up(max(group.found.threshold(fmr) for group in groups))
         if points[-1].cosine < cosine < pins[0].cosine:
             points.append(Point(cosine=cosine, fmr=fmr))
     return (*points, *(Point(cosine=pin.cosine, fmr=pin.fmr) for pin in pins))
@@ -163,29 +179,33 @@ def _measured(enrolment: Enrolment) -> MeasuredDataSet:
 
 
 def _reported(group: Impostors, pins: Sequence[Pin], confidence: float) -> MeasuredGroup:
+    found = group.found
     return MeasuredGroup(
         data_set=group.data_set,
-        group=group.group,
-        subjects=group.subjects,
-        comparisons=group.comparisons,
+        group=found.group,
+        subjects=found.subjects,
+        comparisons=found.comparisons,
         counts_for_pins=_counts(group),
         outside=group.outside,
-        smallest_observable_fmr=min(1.0, RULE_OF_30 / group.comparisons),
-        fmr_at_pins=tuple(group.rate(pin.cosine, confidence) for pin in pins),
+        smallest_observable_fmr=min(1.0, RULE_OF_30 / found.comparisons),
+        fmr_at_pins=tuple(_measured_rate(found.rate(pin.cosine, confidence)) for pin in pins),
     )
 
 
-def _mated(enrolments: Sequence[Enrolment], pins: Sequence[Pin], confidence: float) -> list[MeasuredMates]:
-    measured = []
-    for enrolment in enrolments:
-        pairs = mates(enrolment)
+def _mated(
+    enrolments: Sequence[Enrolment], evidence: Sequence[Evidence], pins: Sequence[Pin], confidence: float
+) -> Iterator[MeasuredMates]:
+    for enrolment, found in zip(enrolments, evidence, strict=True):
+        pairs: Mated | None = found.mated.get(found.groups[0])
         if pairs is not None:
-            measured.append(
-                MeasuredMates(
-                    data_set=enrolment.data_set.name,
-                    subjects=len(set(pairs.subjects.tolist())),
-                    comparisons=len(pairs.scores),
-                    fnmr_at_pins=tuple(pairs.rate(pin.cosine, confidence) for pin in pins),
-                )
+            yield MeasuredMates(
+                data_set=enrolment.data_set.name,
+                subjects=len(set(pairs.subjects.tolist())),
+                comparisons=len(pairs.scores),
+                fnmr_at_pins=tuple(_measured_rate(pairs.rate(pin.cosine, confidence)) for pin in pins),
             )
-    return measured
+
+
+def _measured_rate(rate: Rate) -> MeasuredRate:
+    assert rate.interval is not None
+    return MeasuredRate(errors=rate.errors, rate=rate.rate or 0.0, interval=rate.interval)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from countenance.fairness.pairings import Pairing
 from countenance.vision.calibration import Interval
 
 # Doddington's rule: with fewer errors than this, a rate is not known to within 30 %.
@@ -27,27 +28,48 @@ def subject_weights(subjects: int, replicates: int, seed: int) -> Iterator[NDArr
         yield generator.multinomial(subjects, np.full(subjects, 1 / subjects)).astype(np.float64)
 
 
-def design_effect(errors: NDArray[np.int64], comparisons: NDArray[np.int64]) -> float:
-    """By how much sharing subjects inflates the variance of an error rate, at least 1.
+def pair_variance(left: NDArray[np.int32], right: NDArray[np.int32], pairing: Pairing) -> float:
+    """Variance of a false match rate: Fogliato, Patil and Perona's plug-in estimator.
 
-    `errors` and `comparisons` int64 (subjects,): those each subject takes part in, so that every comparison counts
-    for two subjects.
+    `left`, `right` int32 (errors,): the subjects of each false match. The covariance of comparisons that share a
+    subject is never taken to be below zero.
     """
-    total = float(comparisons.sum()) / 2
-    rate = float(errors.sum()) / 2 / total
+    population = len(pairing.by_subject)
+    rate = len(left) / pairing.comparisons
+    errors = np.bincount(np.concatenate([left, right]), minlength=population)
+    residuals = errors - rate * pairing.by_subject
+    keys = np.minimum(left, right).astype(np.int64) * population + np.maximum(left, right)
+    pairs, counts = np.unique(keys, return_counts=True)
+    of_pairs = pairing.of_pairs((pairs // population).astype(np.int32), (pairs % population).astype(np.int32))
+    own = float(counts @ counts) - 2 * rate * float(counts @ of_pairs) + rate**2 * pairing.squares
+    return max(float(residuals @ residuals) - own, own) / float(pairing.comparisons) ** 2
+
+
+def cluster_variance(errors: NDArray[np.float64], trials: NDArray[np.float64]) -> float:
+    """Variance of a rate whose trials come in independent clusters: errors and trials of each, (clusters,)."""
+    rate = errors.sum() / trials.sum()
+    residuals = errors - rate * trials
+    return float(residuals @ residuals) / float(trials.sum()) ** 2
+
+
+def design_effect(variance: float, errors: int, comparisons: int) -> float:
+    """By how much sharing subjects inflates the variance of an error rate, at least 1; 1 where nothing varies."""
+    rate = errors / comparisons
     if rate in (0.0, 1.0):
         return 1.0
-    count = len(errors)
-    residuals = errors - rate * comparisons
-    variance = float(residuals @ residuals) / total**2 * count / (count - 1)
-    return max(1.0, variance / (rate * (1 - rate) / total))
+    return max(1.0, variance / (rate * (1 - rate) / comparisons))
 
 
 def wilson(errors: float, comparisons: float, confidence: float) -> Interval:
     """Wilson's score interval of a rate; `comparisons` is the effective number, which need not be whole."""
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = normal_quantile(confidence)
     rate = errors / comparisons
     scale = 1 + z * z / comparisons
     middle = (rate + z * z / (2 * comparisons)) / scale
     half = z * math.sqrt(rate * (1 - rate) / comparisons + z * z / (4 * comparisons**2)) / scale
     return Interval(low=max(0.0, middle - half) if errors else 0.0, high=min(1.0, middle + half))
+
+
+def normal_quantile(confidence: float, statements: int = 1) -> float:
+    """How many standard errors a two-sided interval extends each way, so that all of so many hold (Bonferroni)."""
+    return float(norm.isf((1 - confidence) / 2 / statements))

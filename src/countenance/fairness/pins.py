@@ -9,14 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countenance.fairness.intervals import RULE_OF_30, subject_weights
-from countenance.fairness.rates import TAIL_SHARE, Impostors
+from countenance.fairness.pairings import FullPairing
+from countenance.fairness.rates import NonMated
 from countenance.fairness.tails import Excesses, fit_tails
 from countenance.vision.calibration import Interval
 
 DEFAULT_REPLICATES = 1000
 
+# Of a group's comparisons, those that its tail is fitted to.
+TAIL_SHARE = 0.02
+
 # The same data give the same calibration.
 SEED = 20_260_101
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Impostors:
+    """The non-mated comparisons within one group of one data set; `outside`: no pin promises anything for it."""
+
+    data_set: str
+    outside: bool
+    found: NonMated
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +54,7 @@ def thresholds(
     """
     samples = [_Sample(group) for group in groups]
     estimates, shape = _estimate(samples, [sample.drawn(None) for sample in samples], fmrs)
-    people = {group.data_set: 0 for group in groups}
-    for group in groups:
-        people[group.data_set] = max(people[group.data_set], int(group.identities.max()) + 1)
+    people = {group.data_set: len(_images(group)) for group in groups}
     draws = zip(
         *(subject_weights(count, replicates, SEED + number) for number, count in enumerate(people.values())),
         strict=True,
@@ -82,30 +93,34 @@ class _Sample:
 
     def __init__(self, group: Impostors) -> None:
         self.group = group
-        self._left = group.identities[group.tail.left]
-        self._right = group.identities[group.tail.right]
-        self._images = np.bincount(group.identities).astype(np.float64)
-        self._excesses = max(1, min(len(group.tail.scores) - 1, int(TAIL_SHARE * group.comparisons)))
+        self._found = group.found
+        self._excesses = max(1, min(len(self._found.scores) - 1, int(TAIL_SHARE * self._found.comparisons)))
 
     def observes(self, fmr: float) -> bool:
-        return fmr * self.group.comparisons >= RULE_OF_30
+        return fmr * self._found.comparisons >= RULE_OF_30
 
     def drawn(self, weights: NDArray[np.float64] | None) -> _Drawn:
+        found = self._found
         if weights is None:
-            return _Drawn(np.ones(len(self._left)), float(self.group.comparisons))
-        images = weights[: len(self._images)] * self._images
-        return _Drawn(weights[self._left] * weights[self._right], (images.sum() ** 2 - images @ images) / 2)
+            return _Drawn(np.ones(len(found.scores)), float(found.comparisons))
+        assert found.pairing is not None
+        return _Drawn(weights[found.left] * weights[found.right], float(found.pairing.weighted(weights[None])[0]))
 
     def read_off(self, drawn: _Drawn, fmr: float) -> float:
         """The lowest score of the sample at which at most a share `fmr` matches."""
-        scores = self.group.tail.scores
+        scores = self._found.scores
         first = int(np.searchsorted(np.cumsum(drawn.weights), fmr * drawn.comparisons, side="right"))
         return float(np.nextafter(scores[min(first, len(scores) - 1)], 1))
 
     def excesses(self, drawn: _Drawn) -> Excesses:
-        scores, weights = self.group.tail.scores[: self._excesses], drawn.weights[: self._excesses]
-        floor = float(self.group.tail.scores[self._excesses])
+        scores, weights = self._found.scores[: self._excesses], drawn.weights[: self._excesses]
+        floor = float(self._found.scores[self._excesses])
         return Excesses(floor, scores, weights, max(float(weights.sum()), 1.0) / max(drawn.comparisons, 1.0))
+
+
+def _images(group: Impostors) -> NDArray[np.float64]:
+    assert isinstance(group.found.pairing, FullPairing)
+    return group.found.pairing.images
 
 
 def _estimate(
@@ -114,7 +129,7 @@ def _estimate(
     """Thresholds float64 (fmrs, groups), and the common shape."""
     tails = fit_tails(
         [sample.excesses(draw) for sample, draw in zip(samples, drawn, strict=True)],
-        [sample.group.subjects for sample in samples],
+        [sample.group.found.subjects for sample in samples],
     )
     result = np.array(
         [

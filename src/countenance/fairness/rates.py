@@ -1,130 +1,186 @@
-"""False match and false non-match rates of demographic groups (ISO/IEC 19795-1; within a group: ISO/IEC 19795-10)."""
+"""False match, false non-match and failure rates of groups (ISO/IEC 19795-1; within a group: ISO/IEC 19795-10)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from countenance.fairness import comparisons
-from countenance.fairness.comparisons import Tail
-from countenance.fairness.enrolment import Enrolment
-from countenance.fairness.intervals import RULE_OF_30, design_effect, wilson
-from countenance.vision.calibration import MeasuredRate
-
-# Comparisons kept in full per group: its highest 2 %, where the tail is fitted; of small groups more, so that all rates
-# of interest lie in it; never more than 2 million (64 MB).
-TAIL_SHARE = 0.02
-MIN_TAIL = 20_000
-MAX_TAIL = 2_000_000
-
-# From here on a share of false matches can be read off as it is; below it a threshold is a matter of one comparison.
-ENOUGH_FALSE_MATCHES = RULE_OF_30
+from countenance.fairness.intervals import (
+    RULE_OF_30,
+    cluster_variance,
+    design_effect,
+    pair_variance,
+    wilson,
+)
+from countenance.fairness.pairings import Pairing, counted, weighted_sum
+from countenance.fairness.record import Rate
+from countenance.vision.calibration import Interval
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Impostors:
-    """All non-mated comparisons within one group of one data set.
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """Counts of scores in equal bins over [low, high], int64 (bins,)."""
 
-    `identities` int64 (n,): the person of each template, numbered from 0 within the data set; `histogram` as
-    `comparisons.non_mated_histogram`; `tail`: its highest scores in full, positions among the group's templates.
+    low: float
+    high: float
+    counts: NDArray[np.int64]
+
+    @cached_property
+    def from_bin(self) -> NDArray[np.int64]:
+        """How many scores are in each bin or above, (bins + 1,)."""
+        return np.append(np.cumsum(self.counts[::-1])[::-1], 0)
+
+    def edge(self, position: int) -> float:
+        """The lower edge of a bin."""
+        return self.low + position * (self.high - self.low) / len(self.counts)
+
+    def count_from(self, threshold: float) -> int:
+        """How many score at least `threshold`. Raises `ValueError` where that is not an edge of a bin."""
+        position = (threshold - self.low) * len(self.counts) / (self.high - self.low)
+        if position != int(position):
+            raise ValueError("Inside a bin of the histogram the count is not known.")
+        return int(self.from_bin[int(position)])
+
+    def edge_above(self, threshold: float) -> float:
+        """The lowest edge that is at least `threshold`: there, the count is known exactly."""
+        return self.edge(math.ceil((threshold - self.low) * len(self.counts) / (self.high - self.low)))
+
+
+@dataclass(frozen=True, eq=False)
+class NonMated:
+    """All non-mated comparisons within a group, or between two.
+
+    `histogram` counts all of them. Those that score at least `floor` are known in full: `scores` float64 (m,), highest
+    first, and the subjects of each, `left` and `right` int32 (m,). `pairing` None: nobody knows who the subjects are.
     """
 
-    data_set: str
+    grouping: str
     group: str
-    outside: bool
-    identities: NDArray[np.int64]
+    other: str
     comparisons: int
-    histogram: NDArray[np.int64]
-    tail: Tail
+    histogram: Histogram
+    floor: float
+    scores: NDArray[np.float64]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    pairing: Pairing | None
 
     @property
     def subjects(self) -> int:
-        """Different people in the group."""
-        return len(np.unique(self.identities))
+        """Different people that take part; 0 where nobody knows."""
+        return 0 if self.pairing is None else self.pairing.subjects
+
+    def knows(self, threshold: float) -> float:
+        """The lowest threshold from `threshold` on at which the number of false matches is known exactly."""
+        return threshold if threshold >= self.floor else self.histogram.edge_above(threshold)
 
     def false_matches(self, threshold: float) -> int:
-        """Exact number of comparisons scoring at least `threshold`: an edge of the histogram, or within the tail."""
-        if threshold >= self.tail.floor:
-            return int(np.searchsorted(-self.tail.scores, -threshold, side="right"))
-        return comparisons.count_from(self.histogram, threshold)
+        """Exact number of comparisons scoring at least `threshold`. Raises `ValueError` where it is not known."""
+        if threshold >= self.floor:
+            return int(np.searchsorted(-self.scores, -threshold, side="right"))
+        return self.histogram.count_from(threshold)
 
     def threshold(self, fmr: float) -> float:
-        """The lowest score at which at most a share `fmr` of the comparisons matches: exact in the tail, a histogram
-        bin's upper edge below it. Comparisons match when they score at least the threshold."""
+        """The lowest score at which at most a share `fmr` matches: exact in the tail, a bin's upper edge below it."""
         allowed = int(fmr * self.comparisons)
-        if allowed < len(self.tail.scores):
-            return float(np.nextafter(self.tail.scores[allowed], 1))
-        return comparisons.floor_of_tail(self.histogram, allowed)
+        if allowed < len(self.scores):
+            return float(np.nextafter(self.scores[allowed], math.inf))
+        if self.comparisons == len(self.scores):
+            return float(self.scores[-1])
+        return self.histogram.edge(int(np.searchsorted(-self.histogram.from_bin, -allowed)))
 
-    def rate(self, threshold: float, confidence: float) -> MeasuredRate:
-        """False match rate at a threshold, with an interval that admits that comparisons share subjects."""
-        count = self.false_matches(threshold)
-        effect = self._design_effect(max(count, min(ENOUGH_FALSE_MATCHES, len(self.tail.scores))))
-        interval = wilson(count / effect, max(1.0, self.comparisons / effect), confidence)
-        return MeasuredRate(errors=count, rate=count / self.comparisons, interval=interval)
+    def rate(self, threshold: float, confidence: float, *, asked: float | None = None) -> Rate:
+        """False match rate at a threshold; `asked` is the rate that somebody would like to have shown."""
+        return self.rate_of(self.false_matches(threshold), confidence, asked=asked)
 
-    def _design_effect(self, count: int) -> float:
-        """Of the `count` highest comparisons. A handful says nothing of dependence: callers ask for a tailful."""
-        _, positions = np.unique(self.identities, return_inverse=True)
-        ends = np.concatenate([positions[self.tail.left[:count]], positions[self.tail.right[:count]]])
-        images = np.bincount(positions)
-        return design_effect(np.bincount(ends, minlength=len(images)), images * (images.sum() - images))
+    def rate_of(self, errors: int, confidence: float, *, asked: float | None = None) -> Rate:
+        """False match rate where the `errors` highest scores match."""
+        return _rate(errors, self.comparisons, self.subjects, self.effect(errors), confidence, asked=asked, grows=2)
 
+    def effect(self, errors: int) -> float:
+        """By how much shared subjects inflate the variance where the `errors` highest scores match.
 
-def impostors_by_group(enrolment: Enrolment) -> Iterator[Impostors]:
-    """Every group of a data set that has at least two people, in alphabetical order."""
-    templates = comparisons.exact(enrolment.templates)
-    people = {identity: number for number, identity in enumerate(sorted({i.identity for i in enrolment.images}))}
-    identities = np.array([people[image.identity] for image in enrolment.images], dtype=np.int64)
-    for group in sorted({group for image in enrolment.images for group in image.groups}):
-        members = np.array([group in image.groups for image in enrolment.images])
-        measured = _impostors(templates[members], identities[members])
-        outside = any(image.outside for image in enrolment.images if group in image.groups)
-        if measured is not None:
-            number, histogram, tail = measured
-            yield Impostors(enrolment.data_set.name, group, outside, identities[members], number, histogram, tail)
+        A handful of false matches says nothing of dependence: it is then taken from the 30 highest scores; and where
+        not all of so many are known in full, from those that are.
+        """
+        if self.pairing is None:
+            return 1.0
+        known = min(max(errors, RULE_OF_30), len(self.scores))
+        if known == 0:
+            return 1.0
+        variance = pair_variance(self.left[:known], self.right[:known], self.pairing)
+        return design_effect(variance, known, self.comparisons)
 
-
-def _impostors(
-    templates: NDArray[np.float64], identities: NDArray[np.int64]
-) -> tuple[int, NDArray[np.int64], Tail] | None:
-    histogram = comparisons.non_mated_histogram(templates, identities)
-    number = int(histogram.sum())
-    if number == 0:
-        return None
-    floor = comparisons.floor_of_tail(histogram, min(MAX_TAIL, max(MIN_TAIL, int(TAIL_SHARE * number))))
-    return number, histogram, comparisons.non_mated_tail(templates, identities, floor)
+    def drawn(self, threshold: float, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The false match rate when each subject is there so often, weights (r, S), result (r,); needs a pairing."""
+        assert self.pairing is not None
+        known = int(np.searchsorted(-self.scores, -threshold, side="right"))
+        errors = weighted_sum(counted(self.left[:known], self.right[:known], weights.shape[1]), weights)
+        return errors / np.maximum(self.pairing.weighted(weights), 1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mates:
-    """All mated comparisons of one data set: `scores` float64 (m,) and the subject of each, int64 (m,)."""
+@dataclass(frozen=True, eq=False)
+class Mated:
+    """All mated comparisons of a group: `scores` float64 (m,) and the subject of each, int32 (m,).
 
+    Where nobody knows the subjects, each comparison is one of its own.
+    """
+
+    grouping: str
+    group: str
     scores: NDArray[np.float64]
-    subjects: NDArray[np.int64]
+    subjects: NDArray[np.int32]
 
-    def rate(self, threshold: float, confidence: float) -> MeasuredRate:
+    def rate(self, threshold: float, confidence: float, *, asked: float | None = None) -> Rate:
         """False non-match rate at a threshold. Subjects are independent; comparisons of one subject are not."""
-        _, positions = np.unique(self.subjects, return_inverse=True)
-        counts = np.bincount(positions)
-        misses = np.bincount(positions, weights=self.scores < threshold)
-        # Kish's effective sample size for clusters: with one comparison a subject it is their number.
-        rate = misses.sum() / counts.sum()
-        variance = float(((misses - rate * counts) ** 2).sum()) / float(counts.sum()) ** 2
-        effective = rate * (1 - rate) / variance if variance > 0 else float(len(counts))
-        effective = min(effective, float(counts.sum()))
-        interval = wilson(rate * effective, effective, confidence)
-        return MeasuredRate(errors=int(misses.sum()), rate=rate, interval=interval)
+        return clustered(self.scores < threshold, self.subjects, confidence, asked=asked)
+
+    def drawn(self, threshold: float, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The false non-match rate when each subject is there so often, weights (r, S), result (r,)."""
+        misses = np.bincount(self.subjects, weights=self.scores < threshold, minlength=weights.shape[1])
+        trials = np.bincount(self.subjects, minlength=weights.shape[1]).astype(np.float64)
+        result: NDArray[np.float64] = (weights @ misses) / np.maximum(weights @ trials, 1)
+        return result
 
 
-def mates(enrolment: Enrolment) -> Mates | None:
-    """The mated comparisons of a data set; None where it does not say which images show one person."""
-    if not enrolment.data_set.has_mates:
-        return None
-    names = {name: number for number, name in enumerate(sorted({image.subject for image in enrolment.images}))}
-    subjects = np.array([names[image.subject] for image in enrolment.images], dtype=np.int64)
-    pairs = comparisons.mated_scores(comparisons.exact(enrolment.templates), subjects)
-    return Mates(pairs.scores, subjects[pairs.left]) if len(pairs.scores) else None
+def clustered(
+    errors: NDArray[np.bool_], subjects: NDArray[np.int32], confidence: float, *, asked: float | None = None
+) -> Rate:
+    """The rate of trials, each of one subject: errors bool (m,), subjects (m,)."""
+    _, positions = np.unique(subjects, return_inverse=True)
+    trials = np.bincount(positions).astype(np.float64)
+    wrong = np.bincount(positions, weights=errors, minlength=len(trials)).astype(np.float64)
+    count, number = int(errors.sum()), len(errors)
+    if number == 0:
+        return _rate(0, 0, 0, 1.0, confidence, asked=asked, grows=1)
+    # Where nothing varies, Kish's effective sample size for clusters of which nothing is known: their number.
+    varies = 0 < count < number
+    effect = design_effect(cluster_variance(wrong, trials), count, number) if varies else number / len(trials)
+    return _rate(count, number, len(trials), effect, confidence, asked=asked, grows=1)
+
+
+def _rate(
+    errors: int, comparisons: int, subjects: int, effect: float, confidence: float, *, asked: float | None, grows: int
+) -> Rate:
+    """`grows`: with which power of the number of subjects comparisons grow."""
+    if comparisons == 0:
+        return Rate(errors=0, comparisons=0, subjects=subjects, rate=None, interval=None, shown=False)
+    interval: Interval = wilson(errors / effect, max(1.0, comparisons / effect), confidence)
+    shown = errors >= RULE_OF_30 * effect
+    needed = None
+    if not shown:
+        sought = asked or errors / comparisons or interval.high
+        needed = math.ceil(subjects * (RULE_OF_30 * effect / (sought * comparisons)) ** (1 / grows)) or None
+    return Rate(
+        errors=errors,
+        comparisons=comparisons,
+        subjects=subjects,
+        rate=errors / comparisons if errors else None,
+        interval=interval,
+        shown=shown,
+        needs_subjects=None if needed is None else max(needed, subjects + 1),
+    )

@@ -42,10 +42,10 @@ class Rate(Part):
 
     `rate` is None where no error was seen: then only `interval.high` is known, and 0 would be a claim that nothing
     supports (rule of 3). `shown` is whether as many errors were seen as 30 independent ones are worth, so that the rate
-    is known to within about 30 % (rule of 30). The interval admits that comparisons share subjects; it is None where nothing was compared, and
-    where the data do not say who the subjects are it is as if they shared none (`AuditRecord.limits` says so).
-    `needs_subjects`: how many subjects it would take to see so many errors at the rate that is asked about, if they
-    were like these; None where enough were seen.
+    is known to within about 30 % (rule of 30). The interval admits that comparisons share subjects; it is None where
+    nothing was compared, and where the data do not say who the subjects are it is as if they shared none
+    (`AuditRecord.limits` says so). `needs_subjects`: how many subjects it would take to see so many errors at the rate
+    that is asked about, if they were like these; None where enough were seen.
     """
 
     errors: int = Field(ge=0)

@@ -12,7 +12,7 @@ from countenance.errors import InvalidParameter
 from countenance.fairness.calibrator import calibrate
 from countenance.fairness.datasets import read_data_set
 from countenance.fairness.enrolment import enrol
-from countenance.fairness.rates import mates
+from countenance.fairness.evidence import of_templates
 from countenance.settings import Settings
 from countenance.vision.analysis import Vision
 
@@ -57,8 +57,8 @@ def test_photos_without_a_face_are_failures_to_enrol(settings: Settings, preside
     assert [image.name for image in enrolment.failures] == ["wall.png", "note.jpg"]
     assert [image.name for image in enrolment.images] == ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg"]
     assert seen == [("Presidents", done, 6) for done in range(1, 7)]
-    pairs = mates(enrolment)
-    assert pairs is not None
+    evidence = of_templates(enrolment)
+    pairs = evidence.mated[evidence.groups[0]]
     assert len(pairs.scores) == 3
     assert pairs.scores.min() > 0.6
 
