@@ -8,32 +8,81 @@ and the result does not depend on block sizes, threads, or the order in which an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-# 2048 x 2048 float64 scores are 32 MiB.
-DEFAULT_BLOCK = 2048
+from countenance.errors import InvalidParameter
+from countenance.fairness.cells import Cells, Grouping
+from countenance.fairness.checkpoints import Checkpoint, digest_of
+from countenance.fairness.stripes import BINS, DEFAULT_BLOCK, HEIGHT, Part, Stripes
+from countenance.fairness.tallies import Tail, Tally, highest_first
+
+__all__ = [
+    "BINS",
+    "Grouping",
+    "PairOfGroups",
+    "Pool",
+    "Tail",
+    "compare_all",
+    "count_from",
+    "exact",
+    "floor_of_tail",
+    "mated_scores",
+    "round_up",
+]
 
 RESOLUTION = 2.0**-24
 
-# Histogram bins over [-1, 1]; a bin is 2^-13 = 0.00012 wide, and its edges are exact in float64.
-BINS = 2**14
+# Comparisons given in full of each pair of groups: its highest 2 %, where a tail is fitted; of small groups more, so
+# that all rates of interest lie in it; never more than 2 million.
+TAIL_SHARE = 0.02
+MIN_TAIL = 20_000
+MAX_TAIL = 2_000_000
+
+# All tails together: 400 MB. Where there are so many pairs of groups that they would be more, the longest are cut.
+ALL_TAILS = 25_000_000
+
+# Images in the sample from which the tails' floors are guessed, and so many of each cell if it has them.
+PILOT = 8192
+PILOT_OF_CELL = 32
+
+# Images that are looked at together for others of the same person.
+MATED_ROWS = 256
+MATED_COLUMNS = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tail:
-    """The comparisons that score at least `floor`, in full, highest first.
+class PairOfGroups:
+    """All comparisons of different people of whom one is in `group` and one in `other`, which may be the same.
 
-    `scores` float64 (m,); `left`, `right` int64 (m,): positions of the two templates, left < right.
+    `histogram` int64 (BINS,): how many score in each bin, ascending over [-1, 1]; a score of 1 is in the last.
     """
 
-    floor: float
-    scores: NDArray[np.float64]
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
+    grouping: str
+    group: str
+    other: str
+    comparisons: int
+    histogram: NDArray[np.int64]
+    tail: Tail
+
+
+class Pool(Protocol):
+    """Who does the work, beside `multiprocessing.pool.ThreadPool`."""
+
+    def imap_unordered(self, function: Callable[[int], Part], items: Iterable[int]) -> Iterator[Part]:
+        """The function's results, in any order."""
+
+
+def quietly(_done: int, _all: int) -> None:
+    """Tells nobody."""
 
 
 def exact(templates: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -44,30 +93,214 @@ def exact(templates: NDArray[np.floating]) -> NDArray[np.float64]:
     norms = np.linalg.norm(templates, axis=1)
     if not np.all(np.abs(norms - 1) < 1e-3):
         raise ValueError("Templates are unit vectors.")
-    units = templates.astype(np.float64) / norms.astype(np.float64)[:, None]
-    rounded: NDArray[np.float64] = np.round(units / RESOLUTION) * RESOLUTION
+    rounded = templates.astype(np.float64)
+    rounded /= norms.astype(np.float64)[:, None]
+    rounded /= RESOLUTION
+    np.round(rounded, out=rounded)
+    rounded *= RESOLUTION
     return rounded
 
 
-def non_mated_histogram(
-    templates: NDArray[np.float64], subjects: NDArray[np.int64], *, block: int = DEFAULT_BLOCK
-) -> NDArray[np.int64]:
-    """Counts (BINS,) of the scores of all comparisons between different subjects, bins ascending over [-1, 1].
+def compare_all(
+    templates: NDArray[np.float64],
+    identities: NDArray[np.int64],
+    groupings: Sequence[Grouping],
+    *,
+    tail_share: float = TAIL_SHARE,
+    min_tail: int = MIN_TAIL,
+    max_tail: int = MAX_TAIL,
+    at_least_from: float | None = None,
+    workers: int = 1,
+    block: int = DEFAULT_BLOCK,
+    progress: Callable[[int, int], None] = quietly,
+    checkpoint: Path | None = None,
+    pool: Pool | None = None,
+) -> list[PairOfGroups]:
+    """Every comparison between different identities, by pair of groups of every grouping.
 
-    `templates` (n, d) from `exact`, `subjects` (n,).
+    `templates` (n, d) from `exact`, `identities` (n,). The result has, grouping by grouping, all pairs of groups, also
+    those without a comparison; it is a function of these and of the tails' parameters alone. A pair's tail is
+    `tail_share` of its comparisons, between `min_tail` and `max_tail` of them, less where all tails together would
+    pass ALL_TAILS; and every comparison in the last bin, whose images are all but the same; and every one that scores
+    `at_least_from`, where that is given.
+
+    `workers` threads do the work, `block` columns at a time, or `pool` does. `progress` is told how many comparisons
+    are done, and of how many; where a tail's floor was guessed too high, it hears of a second round. `checkpoint` names
+    a file that a later call with the same arguments goes on from; it is removed in the end.
+
+    Raises `InvalidParameter` where what is asked for cannot be held in memory, and for a file that is no checkpoint of
+    these comparisons.
     """
-    counts = np.zeros(BINS, dtype=np.int64)
-    for _, _, scores, pairs in _blocks(templates, subjects, mated=False, block=block):
-        positions = np.floor((scores[pairs] + 1) * (BINS / 2)).astype(np.int64)
-        counts += np.bincount(np.clip(positions, 0, BINS - 1), minlength=BINS)
-    return counts
+    cells = Cells.of(groupings)
+    lowest = BINS - 1 if at_least_from is None else _bin(at_least_from)
+
+    def wanted(comparisons: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The lengths of the tails of pairs that have so many comparisons."""
+        share = np.clip((tail_share * comparisons).astype(np.int64), min_tail, max_tail)
+        return _together(np.minimum(share, comparisons), ALL_TAILS)
+
+    def run(stripes: Stripes, tell: Callable[[int, int], None] = quietly, kept: Checkpoint | None = None) -> Tally:
+        """All stripes, or those that are not done yet."""
+        tally = Tally.empty(cells.pairs) if kept is None else kept.read(cells.pairs)
+        sizes = stripes.comparisons
+        with threadpool_limits(1, user_api="blas"), ThreadPool(workers) as threads:
+            for part in (pool or threads).imap_unordered(stripes, sorted({*range(stripes.count)} - tally.done)):
+                tally.add(part)
+                tell(int(sizes[list(tally.done)].sum()), int(sizes.sum()))
+                if kept is not None:
+                    kept.keep(tally)
+        return tally
+
+    pilot = cells.sample(max(PILOT // 8, min(PILOT, len(cells.order) // 8)), PILOT_OF_CELL)
+    weights = np.maximum(1, np.rint(cells.meetings() / np.maximum(1, pilot.meetings()))).astype(np.int64)
+    nothing = np.full(cells.pairs, BINS)
+    guess = run(_stripes(templates, identities, pilot, nothing, weights=weights, block=block))
+    floors = np.minimum(_guessed(guess.counts, wanted(cells.numbers()), cells, pilot), lowest)
+    _refuse_more_than(4 * ALL_TAILS, guess.counts, floors, at_least_from)
+
+    whole = _stripes(templates, identities, cells, floors, weights=np.ones_like(weights), block=block)
+    kept = None
+    if checkpoint is not None:
+        labels = [grouping.of_image for grouping in groupings]
+        kept = Checkpoint(checkpoint, digest_of([templates, identities, *labels, floors, np.array([BINS, HEIGHT])]))
+    tally = run(whole, progress, kept)
+    _subtract_mated(tally.counts, templates, identities, groupings, cells)
+    final = np.minimum(_floors(tally.counts, wanted(tally.counts.sum(axis=1))), lowest)
+    _refuse_more_than(2 * ALL_TAILS, tally.counts, final, at_least_from)
+    missed = final < floors
+    tails = tally.tails(groupings, cells, np.where(missed, BINS, final))
+    if missed.any():
+        asked = np.append(missed, False)[whole.pair_of]
+        rest = replace(whole, pair_of=np.where(asked, whole.pair_of, -1), floors=np.where(missed, final, BINS))
+        tails |= run(rest, progress).tails(groupings, cells, rest.floors)
+    if kept is not None:
+        kept.remove()
+    return list(_pairs(groupings, tally, tails))
+
+
+def _stripes(
+    templates: NDArray[np.float64],
+    identities: NDArray[np.int64],
+    cells: Cells,
+    floors: NDArray[np.int64],
+    *,
+    weights: NDArray[np.int64],
+    block: int,
+) -> Stripes:
+    rows = np.ones((len(cells.order), templates.shape[1] + 1))
+    rows[:, :-1] = templates[cells.order]
+    return Stripes(
+        rows=rows,
+        images=cells.order.astype(np.int32),
+        identities=identities[cells.order],
+        edges=cells.edges,
+        pair_of=cells.pair_of,
+        floors=floors,
+        weights=weights,
+        block=block,
+    )
+
+
+def _together(lengths: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """The lengths, the longest of them cut to the greatest common length with which their sum stays in the limit."""
+    ascending = np.sort(lengths)
+    remaining = len(ascending) - np.arange(len(ascending))
+    before = np.cumsum(ascending) - ascending
+    fits = before + ascending * remaining <= limit
+    if fits.all():
+        return lengths
+    first = int(np.argmin(fits))
+    cut: NDArray[np.int64] = np.minimum(lengths, (limit - before[first]) // remaining[first])
+    return cut
+
+
+def _guessed(counts: NDArray[np.int64], wanted: NDArray[np.int64], cells: Cells, pilot: Cells) -> NDArray[np.int64]:
+    """Floors from a sample's weighted histograms, low enough that few tails turn out shorter than wanted."""
+    weight = cells.numbers() / np.maximum(1, pilot.numbers())
+    generous = 1.25 * wanted + 4 * np.sqrt(wanted * weight)
+    return _floors(counts, np.rint(generous).astype(np.int64))
+
+
+def _floors(counts: NDArray[np.int64], at_most: NDArray[np.int64]) -> NDArray[np.int64]:
+    """As `floor_of_tail`, bins (pairs,)."""
+    bins = [_bin_of_tail(histogram, number) for histogram, number in zip(counts, at_most, strict=True)]
+    return np.array(bins, dtype=np.int64)
+
+
+def _refuse_more_than(
+    limit: int, counts: NDArray[np.int64], floors: NDArray[np.int64], at_least_from: float | None
+) -> None:
+    if sum(int(histogram[floor:].sum()) for histogram, floor in zip(counts, floors, strict=True)) > limit:
+        raise InvalidParameter(
+            "Too many images of different people are the same: look for duplicates first."
+            if at_least_from is None
+            else f"Too many comparisons score {at_least_from} or more to list them all: ask from a higher score."
+        )
+
+
+def _subtract_mated(
+    counts: NDArray[np.int64],
+    templates: NDArray[np.float64],
+    identities: NDArray[np.int64],
+    groupings: Sequence[Grouping],
+    cells: Cells,
+) -> None:
+    for left, right, scores in _mated(templates, identities):
+        bins = np.clip((scores + 1) * (BINS / 2), 0, BINS - 1).astype(np.int64)
+        for grouping, table in zip(groupings, cells.tables, strict=True):
+            pairs = table[grouping.of_image[left], grouping.of_image[right]]
+            np.subtract.at(counts, (pairs[pairs >= 0], bins[pairs >= 0]), 1)
+
+
+def _pairs(groupings: Sequence[Grouping], tally: Tally, tails: dict[int, Tail]) -> Iterator[PairOfGroups]:
+    number = 0
+    for grouping in groupings:
+        for group, other in combinations_with_replacement(grouping.groups, 2):
+            histogram = tally.counts[number]
+            yield PairOfGroups(grouping.name, group, other, int(histogram.sum()), histogram, tails[number])
+            number += 1
+
+
+def mated_scores(templates: NDArray[np.float64], subjects: NDArray[np.int64]) -> Tail:
+    """Every comparison of two templates of one subject: `templates` (n, d) from `exact`, `subjects` (n,)."""
+    found = [*_mated(templates, subjects)]
+    left = np.concatenate([np.empty(0, np.int32), *(one for one, _, _ in found)])
+    right = np.concatenate([np.empty(0, np.int32), *(one for _, one, _ in found)])
+    scores = np.concatenate([np.empty(0), *(one for _, _, one in found)])
+    order = highest_first(scores, left, right)
+    return Tail(-math.inf, scores[order], left[order], right[order])
+
+
+def _mated(
+    templates: NDArray[np.float64], subjects: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]]:
+    """Left < right and scores of all pairs of templates of one subject, some at a time."""
+    order = np.argsort(subjects, kind="stable").astype(np.int32)
+    ranked = subjects[order]
+    for start in range(0, len(order), MATED_ROWS):
+        rows = slice(start, start + MATED_ROWS)
+        end = int(np.searchsorted(ranked, ranked[rows][-1], side="right"))
+        for first in range(start, end, MATED_COLUMNS):
+            columns = slice(first, min(end, first + MATED_COLUMNS))
+            same = np.triu(ranked[rows, None] == ranked[None, columns], start - first + 1)
+            i, j = np.nonzero(same)
+            if len(i):
+                scores = templates[order[rows]] @ templates[order[columns]].T
+                yield order[rows][i], order[columns][j], scores[i, j]
+
+
+def _bin(score: float) -> int:
+    return min(BINS - 1, max(0, math.floor((score + 1) * (BINS / 2))))
+
+
+def _bin_of_tail(histogram: NDArray[np.int64], at_most: int) -> int:
+    above = np.cumsum(histogram[::-1])[::-1]
+    return int(np.searchsorted(-above, -at_most))
 
 
 def floor_of_tail(histogram: NDArray[np.int64], at_most: int) -> float:
     """The lowest bin edge at which no more than `at_most` comparisons score as much or more."""
-    above = np.cumsum(histogram[::-1])[::-1]
-    first = int(np.searchsorted(-above, -at_most))
-    return -1 + first * (2 / BINS)
+    return -1 + _bin_of_tail(histogram, at_most) * (2 / BINS)
 
 
 def count_from(histogram: NDArray[np.int64], edge: float) -> int:
@@ -81,43 +314,3 @@ def count_from(histogram: NDArray[np.int64], edge: float) -> int:
 def round_up(cosine: float) -> float:
     """The lowest bin edge that is at least `cosine`: there, a histogram knows counts exactly."""
     return math.ceil(cosine * (BINS / 2)) / (BINS / 2)
-
-
-def non_mated_tail(
-    templates: NDArray[np.float64], subjects: NDArray[np.int64], floor: float, *, block: int = DEFAULT_BLOCK
-) -> Tail:
-    """Every comparison between different subjects that scores at least `floor`, exactly."""
-    return _collect(templates, subjects, floor, mated=False, block=block)
-
-
-def mated_scores(templates: NDArray[np.float64], subjects: NDArray[np.int64], *, block: int = DEFAULT_BLOCK) -> Tail:
-    """Every comparison of two templates of one subject."""
-    return _collect(templates, subjects, -np.inf, mated=True, block=block)
-
-
-def _collect(
-    templates: NDArray[np.float64], subjects: NDArray[np.int64], floor: float, *, mated: bool, block: int
-) -> Tail:
-    scores: list[NDArray[np.float64]] = [np.empty(0)]
-    left: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    right: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    for row, column, products, pairs in _blocks(templates, subjects, mated=mated, block=block):
-        i, j = np.nonzero(pairs & (products >= floor))
-        scores.append(products[i, j])
-        left.append(i + row)
-        right.append(j + column)
-    all_scores, all_left, all_right = np.concatenate(scores), np.concatenate(left), np.concatenate(right)
-    order = np.lexsort((all_right, all_left, -all_scores))
-    return Tail(floor, all_scores[order], all_left[order], all_right[order])
-
-
-def _blocks(
-    templates: NDArray[np.float64], subjects: NDArray[np.int64], *, mated: bool, block: int
-) -> Iterator[tuple[int, int, NDArray[np.float64], NDArray[np.bool_]]]:
-    """Blocks of the upper triangle: first row, first column, scores, and which of them are asked for."""
-    for row in range(0, len(templates), block):
-        for column in range(row, len(templates), block):
-            scores = templates[row : row + block] @ templates[column : column + block].T
-            same = subjects[row : row + block, None] == subjects[None, column : column + block]
-            pairs = same if mated else ~same
-            yield row, column, scores, np.triu(pairs, 1) if row == column else pairs

@@ -1,0 +1,98 @@
+"""The sum of what stripes gave, so far or in all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from countenance.fairness.cells import Cells, Grouping
+from countenance.fairness.stripes import BINS, Part
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """The comparisons that score at least `floor`, in full, highest first.
+
+    `scores` float64 (m,); `left`, `right` int32 (m,): positions of the two templates, left < right.
+    """
+
+    floor: float
+    scores: NDArray[np.float64]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+
+
+@dataclass(slots=True, eq=False)
+class Tally:
+    """`counts` int64 (pairs, BINS): the histogram of each pair of groups; `done`: the stripes that are in it."""
+
+    counts: NDArray[np.int64]
+    done: set[int] = field(default_factory=set)
+    _found: list[tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, pairs: int) -> Tally:
+        """Of nothing yet."""
+        return cls(np.zeros((pairs, BINS), np.int64))
+
+    @classmethod
+    def of(
+        cls,
+        counts: NDArray[np.int64],
+        done: NDArray[np.int64],
+        scores: NDArray[np.float64],
+        left: NDArray[np.int32],
+        right: NDArray[np.int32],
+    ) -> Tally:
+        """As it was kept."""
+        return cls(counts, set(done.tolist()), [(scores, left, right)])
+
+    def add(self, part: Part) -> None:
+        """Count a stripe that is not in it yet."""
+        self.counts[part.pairs] += part.counts
+        self.done.add(part.stripe)
+        self._found.append((part.scores, part.left, part.right))
+
+    def tails(self, groupings: Sequence[Grouping], cells: Cells, floors: NDArray[np.int64]) -> dict[int, Tail]:
+        """The tail of each pair of groups from its floor, a bin, on; none of pairs whose floor is BINS."""
+        scores, left, right = self.found
+        order = highest_first(scores, left, right)
+        scores, left, right = scores[order], left[order], right[order]
+        found = {}
+        for grouping, table in zip(groupings, cells.tables, strict=True):
+            pairs = table[grouping.of_image[left], grouping.of_image[right]]
+            lowest = np.append(floors, BINS)[pairs] * (2 / BINS) - 1
+            members = np.flatnonzero((scores >= lowest) & (pairs >= 0) & (floors[pairs] < BINS))
+            together = np.argsort(pairs[members].astype(np.uint16), kind="stable")
+            members = members[together]
+            pairs = pairs[members]
+            numbers = np.unique(table[table >= 0])
+            starts, ends = np.searchsorted(pairs, numbers), np.searchsorted(pairs, numbers, side="right")
+            for pair, start, end in zip(numbers.tolist(), starts, ends, strict=True):
+                if floors[pair] < BINS:
+                    own = members[start:end]
+                    found[pair] = Tail(float(floors[pair] * (2 / BINS) - 1), scores[own], left[own], right[own])
+        return found
+
+    @property
+    def found(self) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
+        """The comparisons in full so far, in no order: scores, left, right."""
+        scores = np.concatenate([np.empty(0), *(one for one, _, _ in self._found)])
+        left = np.concatenate([np.empty(0, np.int32), *(one for _, one, _ in self._found)])
+        right = np.concatenate([np.empty(0, np.int32), *(one for _, _, one in self._found)])
+        self._found[:] = [(scores, left, right)]
+        return scores, left, right
+
+
+def highest_first(scores: NDArray[np.float64], left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.intp]:
+    """The order by falling score; of equal ones, which are rare, by `left`, then `right`."""
+    order = np.argsort(-scores)
+    ranked = scores[order]
+    equal = ranked[1:] == ranked[:-1]
+    places = np.flatnonzero(np.append(equal, False) | np.append(False, equal)) if len(scores) else np.empty(0, np.intp)
+    tied = order[places]
+    order[places] = tied[np.lexsort((right[tied], left[tied], -scores[tied]))]
+    return order
