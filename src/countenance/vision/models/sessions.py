@@ -54,6 +54,11 @@ def open_session(card: ModelCard, store: Path, *, precision: InferencePrecision,
     return OpenVINOSession(card, store, precision=precision, workers=workers)
 
 
+def in_effect(precision: InferencePrecision) -> InferencePrecision:
+    """The arithmetic that AUTO stands for on this processor. Raises Misconfigured for one that it does not have."""
+    return InferencePrecision(_element_type(_runtime(), precision))
+
+
 class OpenVINOSession:
     """A session on the processor, computed by OpenVINO for up to `workers` threads at once, each on its own core.
 
