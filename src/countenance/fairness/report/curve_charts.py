@@ -29,11 +29,11 @@ from countenance.fairness.report.words import lines
 
 COLUMNS = 4
 SIDE = 1.5
-LEFT = 0.72
+LEFT = 0.95
 FOOT = 0.62
-HEAD = 0.34
+HEAD = 0.4
 GAP_X = 0.14
-GAP_Y = 0.4
+GAP_Y = 0.46
 # A score axis is drawn in so many steps.
 STEPS = 100
 
@@ -50,7 +50,7 @@ def small_multiples(names: Sequence[str], draw: Callable[[Axes, int], None], x: 
         row, column = divmod(place, columns)
         axes = axes_at(figure, LEFT + column * (width + GAP_X), HEAD + row * (SIDE + GAP_Y), width, SIDE)
         draw(axes, place)
-        axes.set_title(lines(name, int(width / 0.073)), loc="left", fontsize=TEXT - 0.5, linespacing=0.95)
+        axes.set_title(lines(name, int(width / 0.073)), loc="left", fontsize=TEXT - 0.5, linespacing=1.1)
         axes.tick_params(labelleft=column == 0, labelbottom=place + columns >= len(names))
     height = figure.get_figheight()
     figure.text(0.5, 0.06 / height, x, ha="center", va="bottom", fontsize=TEXT)
@@ -182,4 +182,12 @@ def _series(
         low = max(rate.interval.low, bottom)
         axes.plot([place, place], [low, rate.interval.high], color=color, linewidth=1.6, alpha=0.55)
         face = color if rate.shown else PAPER
-        axes.plot([place], [rate.rate], marker=marker, markersize=5, markerfacecolor=face, markeredgecolor=color)
+        axes.plot(
+            [place],
+            [rate.rate],
+            marker=marker,
+            markersize=5,
+            markerfacecolor=face,
+            markeredgecolor=color,
+            clip_on=False,
+        )

@@ -18,6 +18,7 @@ from html import escape
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 # What the page's style sheet decides: ink on paper, or the other way round in the dark.
 INK = "#1a1a1a"
@@ -34,6 +35,8 @@ WIDTH = 7.2
 # Points; and inches that a character of this size takes up, generously.
 TEXT = 8.0
 CHARACTER = 0.068
+# With more powers of ten than these, an axis has no ticks between them.
+MOST_MINOR = 4
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -59,8 +62,10 @@ _STYLE = {
     "ytick.labelcolor": INK,
     "xtick.labelsize": TEXT - 1,
     "ytick.labelsize": TEXT - 1,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
+    "xtick.minor.size": 1.5,
+    "ytick.minor.size": 1.5,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
     "hatch.linewidth": 0.5,
     "hatch.color": QUIET,
     "lines.solid_capstyle": "butt",
@@ -132,18 +137,21 @@ def label_decades(axes: Axes, which: str, low: int, high: int, most: int = 5) ->
     labelled = range(high, low - 1, -step)
     names = [_decade(power, "\n" if which == "x" else " ") for power in labelled]
     places = [10.0**power for power in labelled]
-    others = [10.0**power for power in range(low, high + 1) if power not in labelled]
+    between = (
+        [10.0**power * step for power in range(low, high) for step in range(1, 10)] if high - low <= MOST_MINOR else []
+    )
     if which == "x":
         axes.set_xscale("log")
         axes.set_xlim(10.0**low, 10.0**high)
         axes.set_xticks(places, names)
-        axes.set_xticks(others, minor=True)
+        axes.set_xticks(between, minor=True)
     else:
         axes.set_yscale("log")
         axes.set_ylim(10.0**low, 10.0**high)
         axes.set_yticks(places, names)
-        axes.set_yticks(others, minor=True)
-    axes.minorticks_off()
+        axes.set_yticks(between, minor=True)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _decade(power: int, gap: str) -> str:

@@ -20,10 +20,13 @@ from countenance.fairness.report import words
 from countenance.fairness.report.figures import Picture, drawing
 from countenance.fairness.report.pictures import Pictures
 
+# Of each error, in a table: there may be one for every two groups.
+MOST_STATEMENTS = 10
+
 
 @dataclass(frozen=True)
 class GroupingView:
-    """The groups of a grouping at one operating point."""
+    """The groups of a grouping at one operating point; `more` statements could be made."""
 
     title: str
     grouping: str
@@ -32,6 +35,7 @@ class GroupingView:
     cross: Picture | None
     differential: Differential | None
     statements: list[Statement]
+    more: int
 
 
 @dataclass(frozen=True)
@@ -125,12 +129,21 @@ def _point_view(point: OperatingPoint, place: int, pictures: Pictures) -> PointV
 
 
 def _grouping_view(point: OperatingPoint, place: int, grouping: str, pictures: Pictures) -> GroupingView:
+    order = pictures.order(grouping)
+    rows = [rates for rates in point.groups if rates.grouping == grouping]
+    statements = [one for one in point.statements if one.grouping == grouping]
+    first = [one for error in ("FMR", "FNMR") for one in _of(error, statements)[:MOST_STATEMENTS]]
     return GroupingView(
         title=words.grouping_title(grouping),
         grouping=grouping,
         rates=pictures.rates(point, place, grouping),
-        rows=[rates for rates in point.groups if rates.grouping == grouping],
+        rows=sorted(rows, key=lambda one: order.index(one.group)),
         cross=pictures.cross(point, place, grouping),
         differential=next((one for one in point.differentials if one.grouping == grouping), None),
-        statements=[statement for statement in point.statements if statement.grouping == grouping],
+        statements=first,
+        more=len(statements) - len(first),
     )
+
+
+def _of(error: str, statements: list[Statement]) -> list[Statement]:
+    return [one for one in statements if one.error == error]

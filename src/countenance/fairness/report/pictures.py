@@ -20,13 +20,16 @@ class Pictures:
             *(one.grouping for point in record.points for one in point.groups),
         ]
         self.groupings = [grouping for grouping in dict.fromkeys(found) if grouping != ALL]
-        self._orders = {grouping: self._order(grouping) for grouping in [ALL, *self.groupings]}
+        self._orders = {grouping: self._by_fmr(grouping) for grouping in [ALL, *self.groupings]}
 
-    def _order(self, grouping: str) -> list[str]:
+    def order(self, grouping: str) -> list[str]:
         """The groups, highest false match rate first, by the operating point at which most of them are known.
 
-        One order for all figures, so that a group is found in the same place.
+        One order for all thresholds, so that a group is found in the same place.
         """
+        return self._orders[grouping]
+
+    def _by_fmr(self, grouping: str) -> list[str]:
         points = [[one for one in point.groups if one.grouping == grouping] for point in self.record.points]
         groups = max(points, key=lambda rates: sum(one.fmr.shown for one in rates), default=[])
         if not groups:
@@ -76,20 +79,20 @@ class Pictures:
             told = f"{told} Highest: {names[row]} with {names[column]}, {one_in(rates[row, column])}."
         caption = (
             f"{point.name}: false matches in a million comparisons between members of two groups "
-            f"{grouping_title(grouping)}; on the diagonal, within one group. Darker is higher. Italic: too few errors to "
-            "know the rate. Hatched: none was seen, and there are at most so many."
+            f"{grouping_title(grouping)}; on the diagonal, within one group. Darker is higher. Italic: too few errors "
+            "to know the rate. Hatched: none was seen, and there are at most so many."
         )
         return Picture(svg(cross_figure(names, cells), f"cross-{place}-{self._number(grouping)}", told), caption)
 
     def failures(self, grouping: str) -> Picture | None:
         """Failures to enrol."""
-        groups = self._orders[grouping]
-        found = {one.group: one.failures for one in self.record.populations if one.grouping == grouping}
-        if not any(found.values()):
+        found = [one for one in self.record.populations if one.grouping == grouping and one.failures is not None]
+        if not found:
             return None
+        found.sort(key=lambda one: -_height(one.failures))
+        names = [label(grouping, one.group) for one in found]
         everyone = next((one.failures for one in self.record.populations if one.grouping == ALL), None)
-        panel = Panel("Failure to enrol", [found.get(group) for group in groups], everyone.rate if everyone else None)
-        names = self._names(grouping)
+        panel = Panel("Failure to enrol", [one.failures for one in found], everyone.rate if everyone else None)
         sure = percent(self.record.confidence)
         caption = f"Images {grouping_title(grouping)} in which no usable face was found, with {sure} intervals."
         return Picture(
@@ -107,9 +110,9 @@ class Pictures:
             [label(grouping, group) for group in groups], [curves[group] for group in groups], everyone
         )
         caption = (
-            f"DET curves {grouping_title(grouping)}: what each threshold trades between the two errors. Blue: the group of "
-            "the title; grey: the other groups; dashed: everyone. Nearer to the lower left corner is better. A line ends "
-            "where the data show no more."
+            f"DET curves {grouping_title(grouping)}: what each threshold trades between the two errors. Blue: the group "
+            "of the title; grey: the other groups; dashed: everyone. Nearer to the lower left corner is better. A line "
+            "ends where the data show no more."
         )
         told = f"Detection error trade-off curves of {len(groups)} groups. Their numbers are in the JSON report."
         return Picture(svg(figure, f"det-{self._number(grouping)}", told), caption)
@@ -179,11 +182,11 @@ class Pictures:
         return list(self._orders).index(grouping)
 
 
-def _height(rate: Rate) -> float:
+def _height(rate: Rate | None) -> float:
     """For sorting: what a rate is, or less than any that was seen, by what it is at most."""
-    if rate.rate is not None:
-        return rate.rate
-    return 0.0 if rate.interval is None else rate.interval.high / 1e6
+    if rate is None or rate.interval is None:
+        return 0.0
+    return rate.interval.high / 1e6 if rate.rate is None else rate.rate
 
 
 def _drawable(curve: Curve) -> bool:

@@ -32,7 +32,7 @@ ROW = 0.25
 LABEL = 30
 HEAD = 0.35
 FOOT = 0.45
-GAP = 0.3
+GAP = 0.42
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,10 @@ def number(value: float) -> str:
 
 
 def one_in(rate: float) -> str:
-    """A rate as one case in so many."""
-    if rate <= 0:
-        return "none"
-    return "all" if rate >= 1 else f"1 in {_rounded(1 / rate)}"
-
-
-def _rounded(value: float) -> str:
-    """A number to two digits."""
-    if value < 10:
-        return f"{value:.1f}".removesuffix(".0")
-    return f"{float(f'{value:.1e}'):,.0f}"
+    """A rate as one case in so many, to two digits; in percent where it is more than one in ten."""
+    if rate > 0.1:
+        return percent(rate)
+    return f"1 in {float(f'{1 / rate:.1e}'):,.0f}"
 
 
 def between(interval: Interval | None) -> str:
@@ -56,9 +49,9 @@ def in_short(rate: Rate) -> str:
     return one_in(rate.rate)
 
 
-def percent(confidence: float) -> str:
-    """A confidence."""
-    return f"{100 * confidence:.3g} %"
+def percent(share: float) -> str:
+    """A share, to three digits."""
+    return f"{100 * share:.3g} %"
 
 
 def clean(name: str) -> str:

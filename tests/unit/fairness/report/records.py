@@ -81,7 +81,7 @@ def record(groups: dict[str, tuple[str, ...]] | None = None, **changes: object) 
         ),
         confidence=CONFIDENCE,
         answer=(
-            "At Similarity 99 one comparison of two Black women in 4,200 matched wrongly, of two White men one in 61,000.",
+            "At Similarity 99 one comparison of two Black women in 4,200 matched, of two White men one in 61,000.",
             "That is 14 times as many; chance does not explain it.",
             "Nothing can be said of Middle Eastern women: there were 40 of them, and it would take 900.",
         ),
