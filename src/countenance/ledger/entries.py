@@ -11,6 +11,7 @@
     ├── AuthorizationChange  an authorization was requested, granted, refused, revoked, or ran out
     ├── KeyChange            who may sign: organizations, principals, access keys, the log's own key
     ├── ModelChange          which recognizer and calibration answer from here on
+    ├── Qualification        a face model was found fit for a purpose or not, in spite of that waived, or revoked
     └── Review               a person looked at candidates
 
 An intent, its decision and the entry that closes it (an outcome, enrolment, deletion or export) carry the same `use`.
@@ -36,7 +37,7 @@ Commitment = Annotated[
 ]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Random ids: `u` a use, `p` a principal, `o` an organization, `c` a collection, `a` an authorization, `r` a review
-# case, `y` a policy change.
+# case, `y` a policy change, `q` a qualification.
 Uid = Annotated[str, Field(pattern=r"^[a-z]-[0-9a-f]{32}$")]
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", description="RFC 3339, UTC.")]
 
@@ -275,6 +276,40 @@ class ModelChange(Entry):
     software: str
 
 
+class Waiver(Part):
+    """Who lets a face model serve although it did not pass, why, and until when. The reason is for the public."""
+
+    actor: Actor
+    reason: str
+    until: Time
+
+
+class Qualification(Entry):
+    """A face model was held against what a purpose requires, at a threshold, by the report of an audit of its errors.
+
+    `refused` did not pass, for `reasons` that name each group and by how much; `waived` serves all the same, until the
+    waiver ends; `revoked` serves no longer. `threshold` is a Similarity, `report` the SHA-256 of the report's JSON and
+    `statement` that of the signed statement, without which no gate opens. `not_shown` counts the groups with too few
+    people to say anything about. `actor` is who had it judged, or who revoked it.
+    """
+
+    kind: Literal["qualification"] = "qualification"
+    qualification: Uid
+    state: Literal["qualified", "refused", "waived", "revoked"]
+    model: Model
+    purpose: str
+    threshold: float
+    report: Sha256
+    statement: Sha256 | None = None
+    valid_from: Time | None = None
+    valid_until: Time | None = None
+    groupings: tuple[str, ...] = ()
+    not_shown: int = 0
+    reasons: tuple[str, ...] = ()
+    waiver: Waiver | None = None
+    actor: Actor | None = None
+
+
 class Review(Entry):
     """A person looked at the candidates of a case, without seeing what others had found.
 
@@ -303,6 +338,7 @@ AnyEntry = Annotated[
     | AuthorizationChange
     | KeyChange
     | ModelChange
+    | Qualification
     | Review,
     Field(discriminator="kind"),
 ]
