@@ -164,10 +164,8 @@ def read_data_set(card: Path, photos: Path, groupings: Sequence[Sequence[str]] |
     description = described(card, groupings)
     manifest = description.manifest
     root = photos.resolve()
-    if manifest.file is None:
-        images = list(_images_in_folders(description, root))
-    else:
-        images = list(_images(description, root, rows_of(description, photos)))
+    named = _images_in_folders(description, root) if manifest.file is None else _present(description, root)
+    images = list(named)
     if not images:
         raise InvalidParameter(f"{card} names no image that is in {photos}.")
     if len({image.name for image in images}) != len(images):
@@ -186,13 +184,32 @@ def described(card: Path, groupings: Sequence[Sequence[str]] | None = None) -> D
     return description.model_copy(update={"manifest": description.manifest.model_copy(update={"groupings": chosen})})
 
 
-def rows_of(description: DataSetDescription, folder: Path) -> Iterator[dict[str, str]]:
-    """The rows of the manifest's table. Raises `InvalidParameter` where it is not in the folder or cannot be read."""
-    name = description.manifest.file or ""
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise InvalidParameter(f"The card names the manifest {name!r}, which is not in the folder {folder}.")
-    return tables.rows(path)
+def images_of_rows(description: DataSetDescription, folder: Path) -> Iterator[Image]:
+    """The images that the manifest in `folder` names, whether they are there or not.
+
+    Raises `InvalidParameter` for a manifest that is not in the folder or cannot be understood, and for images that
+    would not be.
+    """
+    manifest, root = description.manifest, folder.resolve()
+    table = (root / (manifest.file or "")).resolve()
+    if not table.is_relative_to(root):
+        raise InvalidParameter(f"The card names the manifest {manifest.file!r}, which is not in the folder {folder}.")
+    for row in tables.rows(table):
+        groups, outside = groups_of(manifest, row)
+        try:
+            names = [pattern.format_map(row) for pattern in manifest.images]
+            stated = None if manifest.subject is None else manifest.subject.format_map(row)
+            times = [_years(pattern.format_map(row), manifest) for pattern in manifest.taken] or [None]
+        except KeyError as error:
+            raise _lacks(manifest, error, row) from error
+        for name, years in zip(names, times * (len(names) // len(times)), strict=True):
+            if not name.strip() and manifest.skip_missing:
+                continue
+            path = (root / name).resolve()
+            if not name.strip() or not path.is_relative_to(root):
+                raise InvalidParameter(f"{manifest.file} names {name!r}, which is not in the folder of photos.")
+            subject = name if stated is None else stated
+            yield Image(path, name, subject, subject, groups, outside, years)
 
 
 def with_corrections(description: DataSetDescription, images: Sequence[Image], card: Path) -> DataSet:
@@ -224,25 +241,13 @@ def _read_card(path: Path) -> DataSetDescription:
         raise InvalidParameter(f"{path} is not a data set card: {error}") from error
 
 
-def _images(description: DataSetDescription, root: Path, rows: Iterable[Mapping[str, str]]) -> Iterator[Image]:
+def _present(description: DataSetDescription, folder: Path) -> Iterator[Image]:
     manifest = description.manifest
-    for row in rows:
-        groups, outside = groups_of(manifest, row)
-        try:
-            names = [pattern.format_map(row) for pattern in manifest.images]
-            stated = None if manifest.subject is None else manifest.subject.format_map(row)
-            times = [_years(pattern.format_map(row), manifest) for pattern in manifest.taken] or [None]
-        except KeyError as error:
-            raise _lacks(manifest, error, row) from error
-        for name, years in zip(names, times * (len(names) // len(times)), strict=True):
-            path = (root / name).resolve()
-            if not path.is_relative_to(root):
-                raise InvalidParameter(f"{manifest.file} names {name!r}, which is not in the folder of photos.")
-            if path.is_file():
-                subject = name if stated is None else stated
-                yield Image(path, name, subject, subject, groups, outside, years)
-            elif not manifest.skip_missing:
-                raise InvalidParameter(f"{manifest.file} names {name!r}, which is not there.")
+    for image in images_of_rows(description, folder):
+        if image.path.is_file():
+            yield image
+        elif not manifest.skip_missing:
+            raise InvalidParameter(f"{manifest.file} names {image.name!r}, which is not there.")
 
 
 def _images_in_folders(description: DataSetDescription, root: Path) -> Iterator[Image]:
