@@ -177,5 +177,5 @@ def _named(groups: Sequence[str]) -> str:
     """Groups by name, where they are few."""
     names = list(dict.fromkeys(groups))
     if len(names) <= NAMED:
-        return ", ".join(names)
-    return f"{', '.join(names[: NAMED - 1])} and {len(names) - NAMED + 1} other groups"
+        return "; ".join(names)
+    return f"{'; '.join(names[: NAMED - 1])} and {len(names) - NAMED + 1} other groups"

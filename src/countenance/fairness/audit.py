@@ -101,8 +101,7 @@ def audit_enrolment(
 ) -> AuditRecord:
     """What templates show; `calibration` tells what Similarity a cosine is."""
     data_set = enrolment.data_set
-    wanted = list(question.wanted(calibration, scores_are_similarities=False))
-    points = _points(evidence, question, wanted, calibration)
+    points = audit_points(evidence, question, calibration)
     audited = AuditedDataSet(
         card=data_set.description.card,
         subjects=data_set.subjects,
@@ -136,8 +135,7 @@ def audit_table(
     scores_are_similarities: bool,
 ) -> AuditRecord:
     """What a table of scores shows."""
-    wanted = list(question.wanted(None, scores_are_similarities=scores_are_similarities))
-    points = _points(evidence, question, wanted, None)
+    points = audit_points(evidence, question, None, scores_are_similarities=scores_are_similarities)
     audited = AuditedDataSet(
         card=table.card,
         subjects=table.subjects or 0,
@@ -150,14 +148,21 @@ def audit_table(
     return _record(evidence, question, circumstances, audited, points, populations=populations)
 
 
-def _points(
-    evidence: Evidence, question: Question, wanted: Sequence[Wanted], calibration: Calibration | None
+def audit_points(
+    evidence: Evidence,
+    question: Question,
+    calibration: Calibration | None,
+    *,
+    scores_are_similarities: bool = False,
 ) -> list[OperatingPoint]:
+    """The operating points that are asked for, and what each of them does."""
     points = []
-    for one in wanted:
+    for one in question.wanted(calibration, scores_are_similarities=scores_are_similarities):
         found = find(one, evidence, confidence=question.confidence, min_subjects=question.min_subjects)
         similarity = None
-        if found.threshold is not None and calibration is not None and -1 <= found.threshold <= 1:
+        if found.threshold is not None and scores_are_similarities:
+            similarity = found.threshold
+        elif found.threshold is not None and calibration is not None and -1 <= found.threshold <= 1:
             similarity = round(calibration.similarity(found.threshold), 4)
         points.append(
             at(

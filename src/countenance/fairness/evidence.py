@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +89,7 @@ def of_templates(
     workers: int = 1,
     progress: Callable[[int, int], None] = quietly,
     down_to: float | None = None,
+    checkpoint: Path | None = None,
 ) -> Evidence:
     """Every image of an enrolment compared with every other; at every threshold from `down_to` on, counts are exact.
 
@@ -97,7 +99,15 @@ def of_templates(
     identities = _numbered([image.identity for image in enrolment.images])
     subjects = _numbered([image.subject for image in enrolment.images])
     groupings = groupings_of(enrolment.data_set, enrolment.images)
-    found = compare_all(templates, identities, groupings, at_least_from=down_to, workers=workers, progress=progress)
+    found = compare_all(
+        templates,
+        identities,
+        groupings,
+        at_least_from=down_to,
+        workers=workers,
+        progress=progress,
+        checkpoint=checkpoint,
+    )
     images = {
         (grouping.name, group): _images(grouping, place, identities)
         for grouping in groupings

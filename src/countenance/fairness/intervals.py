@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,21 @@ from countenance.vision.calibration import Interval
 # Doddington's rule: with fewer errors than this, a rate is not known to within 30 %.
 RULE_OF_30 = 30
 
+# Replicates whose weights are held at once: 80 MB for 100,000 subjects.
+BATCH = 100
+
 
 def subject_weights(subjects: int, replicates: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """How often each of `subjects` people is drawn in each bootstrap replicate, float64 (subjects,)."""
     generator = np.random.default_rng(seed)
     for _ in range(replicates):
         yield generator.multinomial(subjects, np.full(subjects, 1 / subjects)).astype(np.float64)
+
+
+def in_batches(weights: Iterator[NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
+    """Weights of several replicates at once, float64 (BATCH, subjects) or fewer rows at the end."""
+    while batch := list(islice(weights, BATCH)):
+        yield np.stack(batch)
 
 
 def pair_variance(left: NDArray[np.int32], right: NDArray[np.int32], pairing: Pairing) -> float:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from countenance.fairness.differentials import differential, statements
 from countenance.fairness.evidence import Evidence, Group
-from countenance.fairness.intervals import subject_weights
+from countenance.fairness.intervals import in_batches, subject_weights
 from countenance.fairness.rates import NonMated
 from countenance.fairness.record import ALL, CrossRate, Differential, GroupRates, OperatingPoint, Rate, Statement
 
@@ -21,8 +20,6 @@ from countenance.fairness.record import ALL, CrossRate, Differential, GroupRates
 DEFAULT_MIN_SUBJECTS = 30
 
 REPLICATES = 500
-# Weights of so many replicates are held at once: 80 MB for 100,000 subjects.
-BATCH = 100
 # The same data give the same report.
 SEED = 20_260_101
 
@@ -196,7 +193,7 @@ def _drawn(
     fmrs: dict[Group, list[NDArray[np.float64]]] = {}
     fnmrs: dict[Group, list[NDArray[np.float64]]] = {}
     if evidence.population is not None:
-        for drawn in _in_batches(subject_weights(evidence.population, REPLICATES, SEED), BATCH):
+        for drawn in in_batches(subject_weights(evidence.population, REPLICATES, SEED)):
             for group in evidence.groups:
                 if group.grouping != ALL and (group, group) in evidence.non_mated:
                     fmrs.setdefault(group, []).append(evidence.non_mated[group, group].drawn(threshold, drawn))
@@ -213,9 +210,3 @@ def _columns(drawn: dict[Group, NDArray[np.float64]], groups: Sequence[Group]) -
     if len(groups) < 2 or any(group not in drawn for group in groups):
         return None
     return np.stack([drawn[group] for group in groups], axis=1)
-
-
-def _in_batches(weights: Iterator[NDArray[np.float64]], size: int) -> Iterator[NDArray[np.float64]]:
-    """Rows, stacked: float64 (size, S) at a time."""
-    while batch := list(islice(weights, size)):
-        yield np.stack(batch)

@@ -124,6 +124,23 @@ class Statement(Part):
     text: str
 
 
+class Difference(Part):
+    """How much an error rate of a group differs between two audits of the same people: the other minus the one.
+
+    Rates are None where no error was seen. `real`: the interval, which holds for all differences of one comparison
+    together, does not reach to 0.
+    """
+
+    grouping: str
+    group: str
+    error: Literal["FMR", "FNMR"]
+    one: Ratio | None
+    other: Ratio | None
+    difference: float
+    interval: Interval
+    real: bool
+
+
 class OperatingPoint(Part):
     """One threshold, and what it does.
 
