@@ -1,4 +1,7 @@
-"""The APIs of Rekognition and STS over HTTP: `POST /`, signed with Signature Version 4; `GET /healthz`."""
+"""The APIs of Rekognition and STS over HTTP: `POST /`, signed with Signature Version 4; `GET /healthz`.
+
+`POST /fairness/pairs`, for independent tests, is signed and answered alike.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ from countenance.aws.errors import (
     is_for_clients,
 )
 from countenance.aws.intake import Intake, discard
+from countenance.aws.pairs import PairTesting
 from countenance.aws.protocols import WireProtocol, media_type
 from countenance.aws.rekognition import Rekognition
 from countenance.aws.replays import UsedSignatures
@@ -67,7 +71,7 @@ class Edge:
     def __init__(self, application: Application, settings: Settings) -> None:
         self._application = application
         self._settings = settings
-        self._rekognition, self._sts = Rekognition(), SecurityTokenService()
+        self._rekognition, self._sts, self._testing = Rekognition(), SecurityTokenService(), PairTesting()
         self._intake = Intake(settings)
         self._used_signatures = UsedSignatures(settings.clock_skew_seconds)
         # Photos are worked on by as many threads as there are workers; what is quick never waits behind them.
@@ -76,8 +80,14 @@ class Edge:
 
     async def serve(self, request: Request) -> Response:
         """`POST /`."""
+        return await self._serve(request, self._sts if media_type(request) == FORM else self._rekognition)
+
+    async def serve_pairs(self, request: Request) -> Response:
+        """`POST /fairness/pairs`."""
+        return await self._serve(request, self._testing)
+
+    async def _serve(self, request: Request, protocol: WireProtocol) -> Response:
         request.state.answer = Answer()  # of a use that was never begun
-        protocol: WireProtocol = self._sts if media_type(request) == FORM else self._rekognition
         try:
             return await self._answer(request, protocol)
         except ClientDisconnect:
@@ -107,6 +117,7 @@ class Edge:
             scope=CredentialScope(self._settings.region, protocol.service),
             now=arrived,
             skew_seconds=self._settings.clock_skew_seconds,
+            path=protocol.path,
         )
         expected_bytes = self._intake.expected_bytes(request, undertaking.too_large, undertaking.max_bytes)
         signer = await to_thread.run_sync(self._signer, claim, limiter=self._light)
@@ -145,7 +156,8 @@ def create_app(application: Application, settings: Settings, *, routes: Sequence
     edge = Edge(application, settings)
     return Starlette(
         routes=[
-            Route("/", edge.serve, methods=["POST"]),
+            Route(Rekognition.path, edge.serve, methods=["POST"]),
+            Route(PairTesting.path, edge.serve_pairs, methods=["POST"]),
             Route("/healthz", edge.health, methods=["GET"]),
             *routes,
         ],
@@ -205,6 +217,7 @@ def _record(error: Exception, request: Request, protocol: WireProtocol) -> None:
     """Log what went wrong. A refused use is in the log of uses too; here are also those that never became a use."""
     entry = log.bind(
         service=protocol.service,
+        path=protocol.path,
         operation=request.headers.get("x-amz-target", "")[:MAX_LOGGED],
         client=request.client and request.client.host,
     )

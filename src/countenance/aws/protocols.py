@@ -35,6 +35,8 @@ class WireProtocol(Protocol):
 
     service: ClassVar[str]
     """The service that requests must be signed for."""
+    path: ClassVar[str]
+    """Where requests are sent, which their signatures cover."""
     media_type: ClassVar[str]
     """The Content-Type of answers."""
 

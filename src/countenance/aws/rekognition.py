@@ -30,6 +30,7 @@ class Rekognition:
     """Amazon Rekognition's API."""
 
     service: ClassVar[str] = SERVICE
+    path: ClassVar[str] = "/"
     media_type: ClassVar[str] = CONTENT_TYPE
 
     def begin(self, request: Request) -> Undertaking:

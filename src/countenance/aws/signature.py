@@ -56,6 +56,7 @@ class Claim:
     access_key_id: str
     signed_at: datetime
     signature: str
+    path: str
     scope: Scope
     canonical_headers: bytes = field(repr=False)
     signed_headers: str
@@ -68,7 +69,7 @@ class Claim:
         if self.declared_payload is not None and not hmac.compare_digest(self.declared_payload, payload):
             raise InvalidSignatureException("The x-amz-content-sha256 header is not the SHA-256 of the body.")
         canonical = b"\n".join(
-            [b"POST", b"/", b"", self.canonical_headers, self.signed_headers.encode(), payload.encode()]
+            [b"POST", self.path.encode(), b"", self.canonical_headers, self.signed_headers.encode(), payload.encode()]
         )
         timestamp = self.signed_at.strftime(TIMESTAMP)
         to_sign = "\n".join([ALGORITHM, timestamp, self.scope.of(timestamp[:8]), hashlib.sha256(canonical).hexdigest()])
@@ -85,8 +86,12 @@ def signing_key(secret: str, day: str, scope: Scope) -> bytes:
     return key
 
 
-def read_claim(headers: Sequence[tuple[bytes, bytes]], *, scope: Scope, now: datetime, skew_seconds: int) -> Claim:
+def read_claim(
+    headers: Sequence[tuple[bytes, bytes]], *, scope: Scope, now: datetime, skew_seconds: int, path: str = "/"
+) -> Claim:
     """What the raw headers of a request (names in lower case) claim, once everything but the signature is in order.
+
+    `path` is where it was sent, which the signature covers too; it needs no percent-encoding.
 
     Raises `MissingAuthenticationTokenException`, `IncompleteSignatureException`, `InvalidSignatureException` (scope or
     clock) and `UnrecognizedClientException`.
@@ -109,6 +114,7 @@ def read_claim(headers: Sequence[tuple[bytes, bytes]], *, scope: Scope, now: dat
         access_key_id=access_key_id,
         signed_at=signed_at,
         signature=parameters["Signature"],
+        path=path,
         scope=scope,
         canonical_headers=_canonical(headers, signed_headers),
         signed_headers=";".join(signed_headers),

@@ -52,6 +52,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "legislate": ("ProposePolicy", "ApprovePolicy", "RejectPolicy", "ListPolicies"),
     "oversee": ("SubjectAccess",),
+    "test": ("TestPairs",),
 }
 
 ACTIONS: tuple[str, ...] = tuple(dict.fromkeys(action for actions in GROUPS.values() for action in actions))

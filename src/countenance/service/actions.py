@@ -58,6 +58,7 @@ class Action(StrEnum):
     REJECT_POLICY = "RejectPolicy"
     LIST_POLICIES = "ListPolicies"
     SUBJECT_ACCESS = "SubjectAccess"
+    TEST_PAIRS = "TestPairs"
 
 
 # Those that compare faces: their answers, or what they do, depend on who is like whom.

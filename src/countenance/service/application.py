@@ -19,6 +19,7 @@ from countenance.service.photos import Photos
 from countenance.service.recognition import Recognition
 from countenance.service.searches import Searches
 from countenance.service.subjects import Subjects
+from countenance.service.testing import IndependentTesting
 from countenance.service.users import UserAdministration
 from countenance.settings import Settings
 from countenance.storage.objects import S3Photos
@@ -43,6 +44,7 @@ class Application(Administration):
         faces, users = Faces(self.database), Users(self.database)
         search = self._search = Search(self.database)
         self.recognition = Recognition(uses, photos, vision)
+        self.testing = IndependentTesting(uses, photos, vision)
         self.searches = Searches(uses=uses, photos=photos, vision=vision, faces=faces, users=users, search=search)
         self.enrolment = Enrolment(uses, photos, vision, faces)
         self.collections = CollectionAdministration(uses, vision, collections)

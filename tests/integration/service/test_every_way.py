@@ -42,6 +42,7 @@ Call = Callable[[Application, Caller, PhotoBytes, Path], Any]
 CALLS: dict[str, Call] = {
     "recognition.detect_faces": lambda a, c, p, _: a.recognition.detect_faces(c, p),
     "recognition.compare_faces": lambda a, c, p, _: a.recognition.compare_faces(c, p, p),
+    "testing.pairs": lambda a, c, p, _: a.testing.pairs(c, [p, p], [(0, 1)]),
     "searches.search_faces": lambda a, c, *_: a.searches.search_faces(c, "portraits", ID),
     "searches.search_faces_by_image": lambda a, c, p, _: a.searches.search_faces_by_image(c, "portraits", p),
     "searches.search_users": lambda a, c, *_: a.searches.search_users(c, "portraits", user_id="barack"),
@@ -190,7 +191,13 @@ def _spellings(action: Action) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["searches.search_faces_by_image", "searches.search_users_by_image", "recognition.compare_faces"]
+    "name",
+    [
+        "searches.search_faces_by_image",
+        "searches.search_users_by_image",
+        "recognition.compare_faces",
+        "testing.pairs",
+    ],
 )
 def test_whatever_compares_does_so_after_the_intent_is_in_the_ledger(
     name: str, application: Application, portraits: dict[str, Path], monkeypatch: pytest.MonkeyPatch
@@ -205,7 +212,8 @@ def test_whatever_compares_does_so_after_the_intent_is_in_the_ledger(
 
         monkeypatch.setattr(owner, function, spy)
     photo = PhotoBytes(portraits["obama2.jpg"].read_bytes())
-    CALLS[name](application, application.locals.caller(), photo, application.settings.data.parent)
+    caller = application.locals.caller(purpose=Purpose.BIAS_TEST)
+    CALLS[name](application, caller, photo, application.settings.data.parent)
     assert seen
     assert all(seen)
 
@@ -218,6 +226,8 @@ def test_the_ledger_of_a_full_run_holds_no_image_no_template_and_no_name(
     application.searches.search_faces_by_image(operator, "portraits", PhotoBytes(photo), threshold=50.0)
     application.searches.search_users_by_image(operator, "portraits", PhotoBytes(photo), threshold=50.0)
     application.recognition.compare_faces(operator, PhotoBytes(photo), PhotoBytes(photo))
+    tester = application.locals.caller(purpose=Purpose.BIAS_TEST)
+    application.testing.pairs(tester, [PhotoBytes(photo), PhotoBytes(portraits["obama.jpg"].read_bytes())], [(0, 1)])
     face = application.enrolment.list_faces(operator, "portraits")[1].items[0]
     with application.database.read() as connection:
         templates = [bytes(row[0]) for row in connection.exec_driver_sql("SELECT template FROM faces")]

@@ -31,6 +31,7 @@ class SecurityTokenService:
     """AWS Security Token Service's API."""
 
     service: ClassVar[str] = SERVICE
+    path: ClassVar[str] = "/"
     media_type: ClassVar[str] = MEDIA_TYPE
 
     def begin(self, request: Request) -> Undertaking:
