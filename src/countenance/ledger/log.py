@@ -31,6 +31,7 @@ from countenance.ledger.keys import KeyFile
 from countenance.ledger.mirror import Store
 from countenance.ledger.notes import LogKey
 from countenance.ledger.published import Folder, PublishedLog
+from countenance.ledger.rotation import HANDOVER
 from countenance.ledger.rows import State, read_entries, read_state, require_state
 from countenance.ledger.sequencer import Addition, Sequencer, unwritable
 from countenance.ledger.tiles import TileFolder
@@ -122,6 +123,27 @@ class Ledger:
         addition = Addition([Draft(entry) for entry in entries], salts, opens, closes)
         self._sequencer.add(addition)
         return list(range(addition.first, addition.first + len(entries)))
+
+    def sign(self, statement: str) -> str:
+        """A signed note (c2sp.org/signed-note) of a statement by the log's key, for something else than its tree.
+
+        Its first line says what it states, in several words: no origin has a space, so that it is no checkpoint, and
+        what hands the key over begins otherwise. Raises ValueError for anything that could be taken for one of these,
+        and Unaccountable.
+        """
+        title, newline, _ = statement.partition("\n")
+        if " " not in title.strip() or not newline or statement.startswith(HANDOVER):
+            raise ValueError("the first line of a statement says in several words what it states")
+        self._upkeep.check()
+        return str(notes.Note(statement, (self._signer().sign(statement),)))
+
+    def signed(self, note: str) -> str:
+        """The text of a note that a key of this log has signed, also before it handed over to another.
+
+        Raises InvalidNote for any other, and Unaccountable.
+        """
+        self._signer()
+        return notes.opened(note, self._keys.verifiers).text
 
     def rotate(self, successor: LogKey) -> int:
         """Hands the log over to another key, by an entry that the old one signs; its index is returned.
@@ -229,6 +251,10 @@ class Ledger:
             return require_state(connection)
         except Distrust as error:
             raise self._trust.lose(error) from error
+
+    def _signer(self) -> LogKey:
+        """The key that signs at present, also when another process has rotated it."""
+        return self._keys.follow(notes.parse(self.checkpoint()))
 
     def _open_key(self) -> None:
         try:

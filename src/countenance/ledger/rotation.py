@@ -13,7 +13,7 @@ from countenance.ledger.entries import KeyChange
 from countenance.ledger.notes import Algorithm, InvalidKey, Signature, Verifier, decoded_base64
 
 # Keeps what is signed apart from checkpoints, whose first line is an origin.
-_PREFIX = "countenance log key rotation\n"
+HANDOVER = "countenance log key rotation\n"
 
 
 class InvalidHandover(CountenanceError):
@@ -24,7 +24,7 @@ class InvalidHandover(CountenanceError):
 
 def handover(old_vkey: str, new_vkey: str) -> str:
     """What the old key signs, as text."""
-    return f"{_PREFIX}{old_vkey}\n{new_vkey}\n"
+    return f"{HANDOVER}{old_vkey}\n{new_vkey}\n"
 
 
 class Succession:

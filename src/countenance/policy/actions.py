@@ -53,6 +53,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "legislate": ("ProposePolicy", "ApprovePolicy", "RejectPolicy", "ListPolicies"),
     "oversee": ("SubjectAccess",),
     "test": ("TestPairs",),
+    "qualify": ("QualifyModel", "WaiveQualification", "RevokeQualification", "ListQualifications"),
 }
 
 ACTIONS: tuple[str, ...] = tuple(dict.fromkeys(action for actions in GROUPS.values() for action in actions))

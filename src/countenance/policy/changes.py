@@ -14,7 +14,14 @@ from functools import partial
 
 from countenance.policy.actions import GROUPS
 from countenance.policy.entities import time_text
-from countenance.policy.requests import AuthorizationFacts, CollectionFacts, FootageFacts, PrincipalFacts, RequestFacts
+from countenance.policy.requests import (
+    AuthorizationFacts,
+    CollectionFacts,
+    FootageFacts,
+    PrincipalFacts,
+    QualificationFacts,
+    RequestFacts,
+)
 from countenance.policy.vocabulary import AuthorizationState, LegalBasis, Offence, Purpose, Sensitivity
 
 # The purposes that a collection of missing persons is kept for.
@@ -111,7 +118,8 @@ def _person(request: RequestFacts) -> Iterator[Change]:
 
 
 def _use(request: RequestFacts, thresholds: Sequence[float]) -> Iterator[Change]:
-    for threshold in thresholds:
+    qualified = [] if request.qualification is None else [request.qualification.threshold]
+    for threshold in sorted({*thresholds, *qualified}):
         if request.threshold is None or threshold > request.threshold:
             yield Change(
                 "threshold",
@@ -119,6 +127,8 @@ def _use(request: RequestFacts, thresholds: Sequence[float]) -> Iterator[Change]
                 f"{threshold:g}",
                 partial(_at, threshold),
             )
+    if request.action in GROUPS["match"]:
+        yield Change("qualification", f"the face model must be qualified for {request.purpose}", apply=_qualified)
     yield Change("real time", "it must not be in real time", apply=lambda facts: _with(facts, real_time=False))
     if request.collection is not None and request.collection.sensitivity is Sensitivity.HOME_CAMERA_FOOTAGE:
         yield Change("footage", "needs a grant of the footage's owner that covers this search", apply=_footage_granted)
@@ -222,6 +232,15 @@ def _footage_granted(request: RequestFacts) -> RequestFacts:
         searches_left=1,
     )
     return _with(request, footage=grant)
+
+
+def _qualified(request: RequestFacts) -> RequestFacts:
+    """The same with a face model that is qualified for the threshold that is asked for; one that is so stays."""
+    given = request.qualification
+    if given is not None and given.valid_until > request.now:
+        return request
+    qualification = QualificationFacts(threshold=request.threshold or 0.0, valid_until=request.now + VALID_FOR)
+    return _with(request, qualification=qualification)
 
 
 def _opened(request: RequestFacts) -> RequestFacts:

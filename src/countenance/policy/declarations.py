@@ -235,6 +235,7 @@ def _request(
             "valid_from": time_text(now),
             "valid_until": time_text(now + timedelta(days=30)),
         }
+        request["qualification"] = {"threshold": 99, "valid_until": time_text(now + timedelta(days=30))}
     return request
 
 

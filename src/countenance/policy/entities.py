@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 import cedarpy
@@ -132,6 +132,14 @@ def _context(request: RequestFacts) -> Json:
         context["authorization"] = _reference("Authorization", request.authorization.id)
     if request.footage is not None:
         context["footage"] = _reference("Footage", GRANT)
+    if request.qualification is not None:
+        given = request.qualification
+        context["qualification"] = {
+            # Rounded up: a threshold is not one that is lower by what a decimal cannot say.
+            "threshold": _decimal(given.threshold, ROUND_CEILING),
+            "valid_until": _time(given.valid_until),
+            "waived": given.waived,
+        }
     if request.threshold is not None:
         context["threshold"] = _decimal(request.threshold)
     if request.limit is not None:
@@ -193,7 +201,7 @@ def _time(time: datetime) -> Json:
     return {"__extn": {"fn": "datetime", "arg": time_text(time)}}
 
 
-def _decimal(number: float) -> Json:
+def _decimal(number: float, rounding: str = ROUND_FLOOR) -> Json:
     # Rounded down: 98.99999 is not 99.
-    digits = Decimal(repr(float(number))).quantize(DECIMAL_STEP, ROUND_FLOOR)
+    digits = Decimal(repr(float(number))).quantize(DECIMAL_STEP, rounding)
     return {"__extn": {"fn": "decimal", "arg": f"{digits:f}"}}

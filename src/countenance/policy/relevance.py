@@ -37,7 +37,8 @@ _CHANGES: Mapping[str, tuple[str, ...]] = {
     "offence": ("context.authorization",),
     "targeted": ("context.authorization",),
     "footage": ("context.footage",),
-    "threshold": ("context.threshold",),
+    "qualification": ("context.qualification",),
+    "threshold": ("context.threshold", "context.qualification"),
     "limit": ("context.limit",),
     "real_time": ("context.real_time",),
     "public_space": ("context.public_space",),
@@ -47,6 +48,7 @@ _CHANGES: Mapping[str, tuple[str, ...]] = {
         "context.moratoria",
         "context.authorization",
         "context.footage",
+        "context.qualification",
         "principal.trained_until",
     ),
 }

@@ -85,11 +85,21 @@ class FootageFacts(Facts):
     searches_left: int = 0
 
 
+class QualificationFacts(Facts):
+    """That the face model in question was found fit for the purpose, at `threshold` (Similarity) or above, by a signed
+    statement in the ledger. `waived`: it was not, and somebody answers for its use all the same."""
+
+    threshold: float
+    valid_until: AwareDatetime
+    waived: bool = False
+
+
 class RequestFacts(Facts):
     """One use that is asked for, with everything that policies may consider.
 
-    `threshold` is a Similarity (0 to 100); `moratoria` are the names of those in force at `now`; `witnesses` is the
-    number of witnesses that cosigned the ledger lately.
+    `qualification` is None where the face model has none for this purpose that verifies, is not over and is of the
+    files and the calibration that this server has. `threshold` is a Similarity (0 to 100); `moratoria` are the names of
+    those in force at `now`; `witnesses` is the number of witnesses that cosigned the ledger lately.
     """
 
     description: str = ""
@@ -102,6 +112,7 @@ class RequestFacts(Facts):
     collection: CollectionFacts | None = None
     authorization: AuthorizationFacts | None = None
     footage: FootageFacts | None = None
+    qualification: QualificationFacts | None = None
     threshold: float | None = None
     limit: int | None = None
     real_time: bool = False

@@ -12,6 +12,7 @@ from countenance.policy.requests import (
     FootageFacts,
     OrganizationFacts,
     PrincipalFacts,
+    QualificationFacts,
     RequestFacts,
 )
 from countenance.policy.vocabulary import (
@@ -46,11 +47,14 @@ READY: Mapping[str, Any] = {
     "owner": "own",
     "kept_for": None,
     "footage": "no grant",
+    "qualification": "a qualified face model",
     "witnesses": 2,
 }
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+# Similarity.
+HIGHER = 0.01
 
 # What an authorization may be like: the path that a policy must read to tell, its name, and what is different from one
 # that fits. Times are relative to now.
@@ -83,6 +87,15 @@ GRANTS: tuple[tuple[str | None, str], ...] = (
     ("context.footage.organizations", "a grant to others"),
     ("context.footage.expires", "an expired grant"),
     ("context.footage.searches_left", "a used-up grant"),
+)
+
+# What a qualification may be like, and the path that a policy must read to tell.
+QUALIFICATIONS: tuple[tuple[str | None, str], ...] = (
+    (None, "an unqualified face model"),
+    (None, "a qualified face model"),
+    ("context.qualification.threshold", "a face model qualified for a higher threshold"),
+    ("context.qualification.valid_until", "a face model whose qualification is over"),
+    ("context.qualification.waived", "a face model by a waiver"),
 )
 
 
@@ -119,6 +132,7 @@ def request_of(point: Mapping[str, Any], moratoria: frozenset[str]) -> RequestFa
         collection=_collection(point),
         authorization=_authorization(point),
         footage=_footage(point),
+        qualification=_qualification(point),
         threshold=point["threshold"],
         limit=point["limit"],
         real_time=point["real_time"],
@@ -178,6 +192,17 @@ def _footage(point: Mapping[str, Any]) -> FootageFacts | None:
         face_search=name != "a grant without face search",
         expires=now - HOUR if name == "an expired grant" else now + DAY,
         searches_left=0 if name == "a used-up grant" else 1,
+    )
+
+
+def _qualification(point: Mapping[str, Any]) -> QualificationFacts | None:
+    name, now = point["qualification"], point["now"]
+    if name == "an unqualified face model":
+        return None
+    return QualificationFacts(
+        threshold=point["threshold"] + (HIGHER if name == "a face model qualified for a higher threshold" else 0),
+        valid_until=now - HOUR if name == "a face model whose qualification is over" else now + DAY,
+        waived=name == "a face model by a waiver",
     )
 
 

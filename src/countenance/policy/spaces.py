@@ -19,7 +19,7 @@ from countenance.policy.literals import Literals
 from countenance.policy.moratoria import Moratorium
 from countenance.policy.packs import Pack
 from countenance.policy.policies import PackPolicy, thresholds
-from countenance.policy.situations import AUTHORIZATIONS, GRANTS, READY, granted
+from countenance.policy.situations import AUTHORIZATIONS, GRANTS, QUALIFICATIONS, READY, granted
 from countenance.policy.vocabulary import LegalBasis, Offence, OrganizationKind, Purpose, Sensitivity
 from countenance.policy.words import choice, enumeration
 
@@ -140,15 +140,7 @@ def _others(every: Literals, changed: Literals, policies: Sequence[PackPolicy]) 
         named = [kind for kind in OrganizationKind if kind in changed.compared_with("context.beneficiary.kind")]
         values = (Value(None, ("itself",)), *_alike([(kind,) for kind in named or [OrganizationKind.COMMERCIAL]]))
         found.append(Dimension("beneficiary", values, _listed("on behalf of {}", "on behalf of anybody but {}")))
-    located = [
-        one
-        for whose in ("principal.organization", "context.beneficiary")
-        for one in changed.compared_with(f"{whose}.jurisdictions")
-    ]
-    if located:
-        places = dict.fromkeys(located)
-        values = (Value("", ("elsewhere",)), *(Value(place, (place,)) for place in places))
-        found.append(Dimension("jurisdiction", values, _listed("in {}", "in any place but {}")))
+    found += _places(changed)
     for path, name, words in _FLAGS:
         if spoken_of(path):
             found.append(Dimension(name, (Value(False, (words[0],)), Value(True, (words[1],))), _plain))
@@ -159,9 +151,10 @@ def _others(every: Literals, changed: Literals, policies: Sequence[PackPolicy]) 
         found.append(Dimension("offence", values, _listed("about {}", "about anything but {}")))
     if "context.threshold" in paths:
         found.append(Dimension("threshold", tuple(_thresholds(policies)), _listed("with {}", "without {}")))
-    if spoken_of("context.footage"):
-        values = tuple(Value(name, (name,)) for path, name in GRANTS if path is None or path in paths)
-        found.append(Dimension("footage", values, _listed("with {}", "without {}")))
+    for what, known in (("footage", GRANTS), ("qualification", QUALIFICATIONS)):
+        if spoken_of(f"context.{what}"):
+            values = tuple(Value(name, (name,)) for path, name in known if path is None or path in paths)
+            found.append(Dimension(what, values, _listed("with {}", "without {}")))
     for path, name, options in _OPTIONS:
         if path in paths:
             values = tuple(Value(value, (words,)) for value, words in options)
@@ -172,6 +165,17 @@ def _others(every: Literals, changed: Literals, policies: Sequence[PackPolicy]) 
             values = tuple(Value(number, (sentence.format(number),)) for number in dict.fromkeys((0, *numbers)))
             found.append(Dimension(name, values, _listed("with {}", "without {}")))
     return found
+
+
+def _places(changed: Literals) -> Iterator[Dimension]:
+    located = [
+        one
+        for whose in ("principal.organization", "context.beneficiary")
+        for one in changed.compared_with(f"{whose}.jurisdictions")
+    ]
+    if located:
+        values = (Value("", ("elsewhere",)), *(Value(place, (place,)) for place in dict.fromkeys(located)))
+        yield Dimension("jurisdiction", values, _listed("in {}", "in any place but {}"))
 
 
 # Yes or no: what policies call it, what it is called here, and the words for no and yes.

@@ -59,6 +59,10 @@ class Action(StrEnum):
     LIST_POLICIES = "ListPolicies"
     SUBJECT_ACCESS = "SubjectAccess"
     TEST_PAIRS = "TestPairs"
+    QUALIFY_MODEL = "QualifyModel"
+    WAIVE_QUALIFICATION = "WaiveQualification"
+    REVOKE_QUALIFICATION = "RevokeQualification"
+    LIST_QUALIFICATIONS = "ListQualifications"
 
 
 # Those that compare faces: their answers, or what they do, depend on who is like whom.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from countenance.errors import Unaccountable
+from countenance.fairness.qualifications import Qualifications
 from countenance.gallery.collections import Collections
 from countenance.gallery.limits import Limits
 from countenance.ledger.log import utc_now
@@ -26,6 +27,8 @@ from countenance.service.log_keys import LogKeys
 from countenance.service.organizations import OrganizationAdministration
 from countenance.service.pins import Pins
 from countenance.service.policies import PolicyAdministration
+from countenance.service.qualifications import ModelQualification
+from countenance.service.qualified import Qualified
 from countenance.service.retention import Sweeper
 from countenance.service.reviews import Reviews
 from countenance.service.sessions import Sessions
@@ -68,7 +71,8 @@ class Administration:
         self.operator_file = install(
             settings, self.ledger, access_keys=access_keys, principals=principals, policies=policies, pins=pins
         )
-        collections = Collections(self.database)
+        collections, qualifications = Collections(self.database), Qualifications(self.database)
+        qualified = Qualified(qualifications, self.ledger, pins)
         self.uses = Uses(
             gate=Gate(policies),
             ledger=self.ledger,
@@ -77,6 +81,7 @@ class Administration:
             cases=cases,
             salts=self.salts,
             pins=pins,
+            qualified=qualified,
         )
         erasure = Erasure(Limits(self.database), cases, self.ledger)
         self.sweeper = Sweeper(self.uses, authorizations, erasure)
@@ -84,6 +89,7 @@ class Administration:
         self.keys = KeyAdministration(self.uses, access_keys, principals, authorizations)
         self.authorizations = AuthorizationAdministration(self.uses, authorizations, principals, collections, erasure)
         self.policies = PolicyAdministration(self.uses, policies)
+        self.qualifications = ModelQualification(self.uses, qualifications, qualified, self.ledger, pins)
         self.reviews = Reviews(self.uses, cases)
         self.log_keys = LogKeys(self.uses, self.ledger)
         self.sessions = Sessions(

@@ -63,6 +63,8 @@ class Record:
     # What the entry that closes the use has beyond all this, and entries that come before it.
     details: dict[str, Any] = field(default_factory=dict)
     others: list[Entry] = field(default_factory=list)
+    # Where the ledger has those and the one that closes the use, once it has them.
+    indexes: tuple[int, ...] = ()
 
     @property
     def trained_until(self) -> datetime:

@@ -27,14 +27,22 @@ from countenance.gallery.faces import Kept
 from countenance.ledger.entries import Entry
 from countenance.ledger.log import Ledger
 from countenance.policy.authorizations import Authorization, Authorizations
-from countenance.policy.decisions import Decision, Obligations
+from countenance.policy.decisions import Obligations
 from countenance.policy.gate import Gate, Verdict
-from countenance.policy.requests import CollectionFacts, OrganizationFacts, PrincipalFacts, RequestFacts
+from countenance.policy.requests import (
+    CollectionFacts,
+    OrganizationFacts,
+    PrincipalFacts,
+    QualificationFacts,
+    RequestFacts,
+)
 from countenance.policy.vocabulary import OrganizationKind, Purpose, Sensitivity
 from countenance.review.cases import Cases
 from countenance.service.actions import MATCHES, WITHHOLDS, Action
 from countenance.service.callers import Caller
+from countenance.service.denials import denial, is_unqualified, sentence
 from countenance.service.pins import Pins
+from countenance.service.qualified import Qualified
 from countenance.service.records import Candidate, Fact, Record, decision_entry, intent_entry, retain_until
 from countenance.storage.principals import Organization
 from countenance.storage.salts import Salts, case_subject, commitment
@@ -44,9 +52,6 @@ if TYPE_CHECKING:
 
 # How old a witness's cosignature may be, in seconds, to count as one that policies can ask for.
 WITNESSED_SECONDS = 600.0
-
-# The pack that says who may do what at all.
-BASE = "base"
 
 log = structlog.get_logger("countenance.uses")
 
@@ -170,8 +175,10 @@ class Uses:
         cases: Cases,
         salts: Salts,
         pins: Pins,
+        qualified: Qualified,
     ) -> None:
         self._pins = pins
+        self._qualified = qualified
         self._gate = gate
         self._ledger = ledger
         self._collections = collections
@@ -252,7 +259,10 @@ class Uses:
             log.info(
                 record.action, **record.told(), denied=[policy.id for policy in decision.policies], ms=_ms(started)
             )
-            raise AccessDenied(_sentence(record.action, decision))
+            standing = None
+            if is_unqualified(decision):
+                standing = self._qualified.standing(self._face_model_version(found), caller.purpose, now)
+            raise AccessDenied(sentence(record.action, decision, standing))
         use = Use(record, found, decision.obligations, self._cases, self._pins)
         if record.threshold is not None and use.threshold > record.threshold:
             record.threshold = use.threshold
@@ -268,14 +278,14 @@ class Uses:
         if not verdict.decision.allowed:
             return verdict
         if caller.authorization is not None and authorization is None:
-            return _denial(verdict, "the authorization that the key or session names is not known here")
+            return denial(verdict, "the authorization that the key or session names is not known here")
         if authorization is not None and caller.case not in {None, authorization.case_reference}:
-            return _denial(verdict, "the case must be the one that the authorization was given for")
+            return denial(verdict, "the case must be the one that the authorization was given for")
         if verdict.decision.obligations.human_review and record.action in MATCHES - WITHHOLDS:
-            return _denial(verdict, f"{record.action} cannot keep back what it finds for review, which it would owe")
+            return denial(verdict, f"{record.action} cannot keep back what it finds for review, which it would owe")
         limited = authorization is not None and authorization.max_uses is not None and record.action in MATCHES
         if limited and authorization is not None and not self._authorizations.take(authorization.uid):
-            return _denial(verdict, "an authorization that has a use left")
+            return denial(verdict, "an authorization that has a use left")
         return verdict
 
     def _facts(
@@ -299,10 +309,21 @@ class Uses:
             has_case=caller.case is not None or authorization is not None,
             collection=None if found is None else _collection(found),
             authorization=None if authorization is None else authorization.facts,
+            qualification=self._qualification(record, found, now),
             threshold=record.threshold,
             limit=record.limit,
             witnesses=len(witnessed),
         )
+
+    def _qualification(self, record: Record, found: Collection | None, now: datetime) -> QualificationFacts | None:
+        if record.action not in MATCHES:
+            return None
+        version = self._face_model_version(found)
+        return self._qualified.facts(version, record.caller.purpose, record.threshold, now)
+
+    def _face_model_version(self, found: Collection | None) -> str:
+        """Of the templates that are compared: the collection's, or those of the recognizer in use."""
+        return self._pins.in_use()[0].face_model_version if found is None else found.face_model_version
 
     def _authorization(self, caller: Caller, now: datetime) -> Authorization | None:
         return None if caller.authorization is None else self._authorizations.find(caller.authorization, now)
@@ -318,6 +339,7 @@ class Uses:
         """Commit what the use came to: only then it may be answered."""
         *before, closing = record.closing()
         indexes = self._ledger.append([*before, closing], closes=record.use, salts=record.own_salts)
+        record.indexes = tuple(indexes)
         answer = _answer.get()
         if answer is not None:
             answer.receipt = indexes[-1]
@@ -328,24 +350,6 @@ class Uses:
             log.info(record.action, refused=record.refused, **told)
         else:
             log.info(record.action, **told)
-
-
-def _denial(verdict: Verdict, unlock: str) -> Verdict:
-    decision = Decision(allowed=False, policies=(), unlock=(unlock,))
-    return Verdict(decision, verdict.policy_set)
-
-
-def _sentence(action: Action, decision: Decision) -> str:
-    """What the person who asked is told: why, by which policies, and what would change it."""
-    # The base pack's reasons come last: what suspends a use altogether is told before what it would need otherwise.
-    policies = sorted(decision.policies, key=lambda policy: policy.pack == BASE)
-    reasons = [f"{policy.message or 'denied'} ({policy.pack}: {policy.id})" for policy in policies]
-    if decision.errors:
-        reasons.append("The policies could not be evaluated, which counts as a denial; the operator's log says more.")
-    elif not reasons:
-        reasons.append("No policy permits it to this principal for this purpose.")
-    told = f"{action} is denied. {' '.join(reasons)}"
-    return f"{told} What would change it: {'; or '.join(decision.unlock)}." if decision.unlock else told
 
 
 def _organization(organization: Organization) -> OrganizationFacts:

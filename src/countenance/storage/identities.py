@@ -16,6 +16,7 @@ class Kind(StrEnum):
     AUTHORIZATION = "a"
     REVIEW = "r"
     POLICY_CHANGE = "y"
+    QUALIFICATION = "q"
 
 
 def new_uid(kind: Kind) -> str:

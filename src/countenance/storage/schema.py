@@ -264,3 +264,22 @@ policy_sets = Table(
     Column("decided_at", Double),
     sqlite_autoincrement=True,
 )
+
+qualifications = Table(
+    "qualifications",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=True),
+    Column("uid", String(34), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("face_model_version", String(64), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("report", String(64), nullable=False, comment="SHA-256 of its JSON."),
+    Column("reasons", Text, nullable=False, comment="Why it did not pass, one a line; empty: it did."),
+    Column("judged_at", Double, nullable=False),
+    Column("judge_key", ForeignKey("principals.key"), nullable=False),
+    Column("valid_until", Double),
+    Column("statement", Text, comment="Signed note; null: none was made."),
+    Column("entry", Key, comment="Index of the ledger's entry that announces the statement."),
+    sqlite_autoincrement=True,
+)

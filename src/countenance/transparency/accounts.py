@@ -22,12 +22,14 @@ from countenance.ledger.entries import (
     KeyChange,
     ModelChange,
     PolicyChange,
+    Qualification,
     Review,
 )
 from countenance.transparency.authorizations import Authorizations
 from countenance.transparency.changes import Changes
 from countenance.transparency.irregularities import Irregularity
 from countenance.transparency.moratoria import Exemptions
+from countenance.transparency.qualifications import Qualifications
 from countenance.transparency.retention import Retention
 from countenance.transparency.reviews import Reviews
 from countenance.transparency.uses import Uses
@@ -46,6 +48,7 @@ class Accounts:
     retention: Retention = field(default_factory=Retention)
     reviews: Reviews = field(default_factory=Reviews)
     exemptions: Exemptions = field(default_factory=Exemptions)
+    qualifications: Qualifications = field(default_factory=Qualifications)
     # results by face model version
     recognizers: Counter[str] = field(default_factory=Counter)
     irregularities: Counter[Irregularity] = field(default_factory=Counter)
@@ -74,6 +77,8 @@ class Accounts:
                 self.changes.change_keys(index, entry)
             case ModelChange():
                 self.changes.change_models(index, entry)
+            case Qualification():
+                self.qualifications.add(index, entry)
             case Review():
                 self.reviews.add(entry)
             case _:

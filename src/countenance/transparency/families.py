@@ -65,6 +65,10 @@ FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "legislate": ("changes of policy", ("ProposePolicy", "ApprovePolicy", "RejectPolicy", "ListPolicies")),
     "oversee": ("subject access", ("SubjectAccess",)),
     "test": ("independent tests", ("TestPairs",)),
+    "qualify": (
+        "qualification of face models",
+        ("QualifyModel", "WaiveQualification", "RevokeQualification", "ListQualifications"),
+    ),
 }
 
 _FAMILY_OF = {action: told for told, actions in FAMILIES.values() for action in actions}

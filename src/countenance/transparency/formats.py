@@ -46,7 +46,7 @@ def to_csv(report: Report) -> str:
 
     Beside the tables of the report there are `checkpoint`, `headlines`, `rates` (row: the rate, column: `count` or what
     it is divided by), `moratorium dates`, and, with the index of the entry as the row, `policy sets`, `recognizers
-    announced` and `log keys`. A value that is not told is empty, and `suppressed` says why.
+    announced`, `qualifications` and `log keys`. A value that is not told is empty, and `suppressed` says why.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -67,6 +67,28 @@ _FACTS = (
     ),
     ("policy sets", "policies", "index", ("at", "until", "sha256", "packs", "changes", "proposer", "approver")),
     ("recognizers announced", "models", "index", ("at", "versions", "software")),
+    (
+        "qualifications",
+        "qualifications",
+        "index",
+        (
+            "at",
+            "qualification",
+            "state",
+            "face_model_version",
+            "purpose",
+            "threshold",
+            "report",
+            "valid_until",
+            "groupings",
+            "not_shown",
+            "reasons",
+            "by",
+            "waived_by",
+            "waived_by_kind",
+            "waiver_reason",
+        ),
+    ),
     ("log keys", "log_keys", "index", ("at", "old", "new")),
 )
 

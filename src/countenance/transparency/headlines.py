@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from countenance.transparency import authorizations, retention, reviews, uses
 from countenance.transparency.accounts import Accounts
 from countenance.transparency.moratoria import ALLOWED, HOLD, SUSPENDED_KIND, Moratorium
+from countenance.transparency.qualifications import WAIVED
 from countenance.transparency.sheet import name
 from countenance.transparency.tables_of_duties import DATED, EMERGENCIES, ERASURES, REVIEWED
 from countenance.transparency.tables_of_uses import KIND, MORATORIUM, RESULT, candidates, searches
@@ -21,6 +22,7 @@ def make_headlines(telling: Telling, accounts: Accounts) -> list[str]:
         _searches(telling, accounts.first, accounts.last),
         _law_enforcement(telling),
         *_moratoria(telling, accounts),
+        *_qualifications(accounts),
         *_findings(telling),
         *_reviews(telling),
         *_duties(telling),
@@ -68,6 +70,18 @@ def _moratoria(telling: Telling, accounts: Accounts) -> Iterator[str]:
             f"{_number(asked, 'face search', 'face searches')} by or for law enforcement {_were(asked)} asked for; "
             f"{allowed.spoken} {_were(allowed)} allowed by its exemptions{_shares(allowed, asked)}."
         )
+
+
+def _qualifications(accounts: Accounts) -> Iterator[str]:
+    for one in accounts.qualifications.serving(accounts.last or ""):
+        what = f"the purpose {one.purpose} at Similarity {one.threshold:g} until {day(one.valid_until or '')}"
+        if one.state == WAIVED:
+            yield (
+                f"Face model {one.face_model_version} did not pass, and serves {what} by a waiver of {one.waived_by} "
+                f"({one.waived_by_kind}): {one.waiver_reason} It did not pass because: {' '.join(one.reasons)}"
+            )
+        else:
+            yield f"Face model {one.face_model_version} is qualified to serve {what}."
 
 
 def _standing(moratorium: Moratorium, accounts: Accounts) -> str:

@@ -6,6 +6,7 @@ docs/transparency-report.schema.json is generated from these models.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -133,6 +134,32 @@ class Models(_Part):
     software: str
 
 
+class Qualification(_Part):
+    """What the entry `index` says of a face model and a purpose: that it is qualified, refused, waived or revoked.
+
+    `threshold` is a Similarity, `report` the SHA-256 of the report of its errors, `reasons` name the groups by which it
+    did not pass. `by` is the kind of organization that had it judged or revoked it; `waived_by` the id of the person
+    who answers for a waiver, and `waived_by_kind` the kind of their organization.
+    """
+
+    index: int
+    at: str
+    qualification: str
+    state: str
+    face_model_version: str
+    purpose: str
+    threshold: float
+    report: str
+    valid_until: str | None
+    groupings: tuple[str, ...]
+    not_shown: int = Field(description="Groups with too few people to say anything about.")
+    reasons: tuple[str, ...]
+    by: str
+    waived_by: str | None
+    waived_by_kind: str | None
+    waiver_reason: str | None
+
+
 class LogKey(_Part):
     """The entry `index` put a key of the log in place of another: C2SP verifier keys, empty where there was none."""
 
@@ -164,6 +191,7 @@ class Report(_Part):
     moratoria: tuple[Moratorium, ...]
     policies: tuple[PolicySet, ...]
     models: tuple[Models, ...]
+    qualifications: tuple[Qualification, ...]
     log_keys: tuple[LogKey, ...]
     tables: tuple[Table, ...]
     limits: tuple[str, ...]
@@ -194,6 +222,7 @@ def make_report(accounts: Accounts, *, origin: str, root: str) -> Report:
             Models(index=one.index, at=one.at, versions=one.versions, software=one.software)
             for one in accounts.changes.models
         ),
+        qualifications=tuple(Qualification(**asdict(one)) for one in accounts.qualifications.every),
         log_keys=tuple(
             LogKey(index=one.index, at=one.at, old=one.old, new=one.new) for one in accounts.changes.rotations
         ),

@@ -13,6 +13,7 @@ from countenance.policy.requests import (
     CollectionFacts,
     OrganizationFacts,
     PrincipalFacts,
+    QualificationFacts,
     RequestFacts,
 )
 from countenance.policy.vocabulary import (
@@ -67,7 +68,7 @@ def emergency(**facts: Any) -> AuthorizationFacts:
 
 
 def investigation(**facts: Any) -> RequestFacts:
-    """Police search arrest photos for a case, with a court order."""
+    """Police search arrest photos for a case, with a court order and a face model that is qualified from 80 on."""
     given: dict[str, Any] = {
         "action": "SearchFacesByImage",
         "now": NOW,
@@ -76,6 +77,7 @@ def investigation(**facts: Any) -> RequestFacts:
         "has_case": True,
         "collection": ARREST_PHOTOS,
         "authorization": court_order(),
+        "qualification": QualificationFacts(threshold=80.0, valid_until=NOW + 1000 * DAY),
         "threshold": 99.0,
         "limit": 10,
     }
