@@ -37,7 +37,7 @@ $(VENV)/.test-installed: $(VENV)/.installed
 	@touch $@
 
 test: install $(VENV)/.test-installed ## Run all tests (COUNTENANCE_TEST_DATA=folder adds those on the larger photo sets).
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: install $(VENV)/.test-installed ## Lint, types, direction of imports, freshness of generated files.
 	$(BIN)/ruff check
