@@ -10,7 +10,7 @@ import os
 import time
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -40,17 +40,17 @@ class Checkpoint:
 
     path: Path
     of: str
-    interval: float = INTERVAL
-    _due: float = field(default_factory=time.monotonic)
+    _due: float = 0.0
 
     def read(self, pairs: int) -> Tally:
         """What is done; nothing where there is no file. `pairs`: how many pairs of groups there are.
 
         Raises `InvalidParameter` for a file that is no whole checkpoint, or one of something else.
         """
-        self._due = time.monotonic() + self.interval
+        self._due = time.monotonic() + INTERVAL
         try:
-            with np.load(self.path, allow_pickle=False) as kept:
+            # numpy leaves a file open that it cannot read.
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 of = str(kept["of"])
                 if of == self.of:
                     return Tally.of(kept["counts"], kept["done"], kept["scores"], kept["left"], kept["right"])
@@ -89,7 +89,7 @@ class Checkpoint:
         except OSError as error:
             raise InvalidParameter(f"The checkpoint {self.path} cannot be written: {error.strerror}.") from error
         took = time.monotonic() - began
-        self._due = time.monotonic() + max(self.interval, SHARE * took)
+        self._due = time.monotonic() + max(INTERVAL, SHARE * took)
 
     def remove(self) -> None:
         """It is done."""

@@ -146,9 +146,9 @@ def compare_all(
         with threadpool_limits(1, user_api="blas"), ThreadPool(workers) as threads:
             for part in (pool or threads).imap_unordered(stripes, sorted({*range(stripes.count)} - tally.done)):
                 tally.add(part)
-                tell(int(sizes[list(tally.done)].sum()), int(sizes.sum()))
                 if kept is not None:
                     kept.keep(tally)
+                tell(int(sizes[list(tally.done)].sum()), int(sizes.sum()))
         return tally
 
     pilot = cells.sample(max(PILOT // 8, min(PILOT, len(cells.order) // 8)), PILOT_OF_CELL)

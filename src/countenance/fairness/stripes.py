@@ -99,7 +99,7 @@ class Stripes:
                     counts.setdefault(pair, np.zeros(BINS, np.int64))[:] += weight * histogram
                 floor = min(self.floors[pair] for pair in pairs)
                 if histogram[floor:].any():
-                    i, j = np.nonzero(rectangle >= floor)
+                    i, j = np.divmod(np.flatnonzero(rectangle >= floor), far - near)
                     real = (i + top < j + near) & (self.identities[i + top] != self.identities[j + near])
                     i, j = i[real], j[real]
                     found.append((rectangle[i, j], i + top, j + near))

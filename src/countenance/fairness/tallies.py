@@ -61,21 +61,21 @@ class Tally:
         scores, left, right = self.found
         order = highest_first(scores, left, right)
         scores, left, right = scores[order], left[order], right[order]
-        found = {}
+        limits = np.append(np.where(floors < BINS, floors * (2 / BINS) - 1, np.inf), np.inf)
+        tails = {}
         for grouping, table in zip(groupings, cells.tables, strict=True):
             pairs = table[grouping.of_image[left], grouping.of_image[right]]
-            lowest = np.append(floors, BINS)[pairs] * (2 / BINS) - 1
-            members = np.flatnonzero((scores >= lowest) & (pairs >= 0) & (floors[pairs] < BINS))
-            together = np.argsort(pairs[members].astype(np.uint16), kind="stable")
-            members = members[together]
-            pairs = pairs[members]
+            members = np.flatnonzero(scores >= limits[pairs])
+            members = members[np.argsort(pairs[members].astype(np.uint16), kind="stable")]
+            own_scores, own_left, own_right = scores[members], left[members], right[members]
             numbers = np.unique(table[table >= 0])
-            starts, ends = np.searchsorted(pairs, numbers), np.searchsorted(pairs, numbers, side="right")
+            starts = np.searchsorted(pairs[members], numbers)
+            ends = np.searchsorted(pairs[members], numbers, side="right")
             for pair, start, end in zip(numbers.tolist(), starts, ends, strict=True):
                 if floors[pair] < BINS:
-                    own = members[start:end]
-                    found[pair] = Tail(float(floors[pair] * (2 / BINS) - 1), scores[own], left[own], right[own])
-        return found
+                    own = slice(start, end)
+                    tails[pair] = Tail(float(limits[pair]), own_scores[own], own_left[own], own_right[own])
+        return tails
 
     @property
     def found(self) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
