@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from typing import Literal
 
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import NullFormatter, NullLocator
 
 # What the page's style sheet decides: ink on paper, or the other way round in the dark.
 INK = "#1a1a1a"
@@ -36,7 +37,7 @@ WIDTH = 7.2
 TEXT = 8.0
 CHARACTER = 0.068
 # With more powers of ten than these, an axis has no ticks between them.
-MOST_MINOR = 4
+MOST_RULED = 4
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -131,34 +132,26 @@ def decades(values: Sequence[float]) -> tuple[int, int]:
     return low, max(high, low + 1)
 
 
-def label_decades(axes: Axes, which: str, low: int, high: int, most: int = 5) -> None:
-    """A logarithmic axis from 10**low to 10**high whose labels say "1 in 1,000"; at most about `most` of them."""
+def label_decades(
+    axes: Axes, which: Literal["x", "y"], low: int, high: int, most: int = 5, *, ruled: bool = False
+) -> None:
+    """A logarithmic axis from 10**low to 10**high whose labels say "1 in 1,000"; at most about `most` of them.
+
+    `ruled`: with small ticks from 2 to 9 between the powers of ten, where these are not too many.
+    """
     step = max(1, math.ceil((high - low) / (most - 1)))
-    labelled = range(high, low - 1, -step)
-    names = [_decade(power, "\n" if which == "x" else " ") for power in labelled]
-    places = [10.0**power for power in labelled]
-    between = (
-        [10.0**power * step for power in range(low, high) for step in range(1, 10)] if high - low <= MOST_MINOR else []
-    )
-    if which == "x":
-        axes.set_xscale("log")
-        axes.set_xlim(10.0**low, 10.0**high)
-        axes.set_xticks(places, names)
-        axes.set_xticks(between, minor=True)
-    else:
-        axes.set_yscale("log")
-        axes.set_ylim(10.0**low, 10.0**high)
-        axes.set_yticks(places, names)
-        axes.set_yticks(between, minor=True)
+    powers = range(high, low - 1, -step)
+    names = [_decade(power, "\n" if which == "x" else " ") for power in powers]
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (10.0**low, 10.0**high)})
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_ticks([10.0**power for power in powers], names)
+    axis.set_minor_locator(NullLocator())
+    if ruled and high - low <= MOST_RULED:
+        axis.set_ticks([10.0**power * times for power in range(low, high) for times in range(2, 10)], minor=True)
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _decade(power: int, gap: str) -> str:
     if power == 0:
         return "all"
-    number = f"{10**-power:,}" if power > -6 else f"10{str(power)[1:].translate(_RAISED)}"
-    return f"1 in{gap}{number}"
-
-
-_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return f"1 in{gap}{10**-power:,}".replace(",000,000", " million")

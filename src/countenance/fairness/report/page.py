@@ -73,7 +73,6 @@ def environment() -> Environment:
             "percent",
             "clean",
             "grouping_title",
-            "several",
         )
     }
     found.filters["point_title"] = words.point_title

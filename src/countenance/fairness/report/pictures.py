@@ -110,7 +110,7 @@ class Pictures:
             [label(grouping, group) for group in groups], [curves[group] for group in groups], everyone
         )
         caption = (
-            f"DET curves {grouping_title(grouping)}: what each threshold trades between the two errors. Blue: the group "
+            f"DET curves {grouping_title(grouping)}: what each threshold trades between the errors. Blue: the group "
             "of the title; grey: the other groups; dashed: everyone. Nearer to the lower left corner is better. A line "
             "ends where the data show no more."
         )

@@ -66,7 +66,7 @@ def _draw(axes: Axes, panel: Panel, width: float) -> None:
     marks = [mark for mark in (panel.everyone, panel.target) if mark]
     values = [end for rate in measured for end in ends(rate)]
     low, high = decades([*values, *marks])
-    label_decades(axes, "x", low, high, most=max(2, int(width / 0.55)))
+    label_decades(axes, "x", low, high, most=max(2, int(width / 0.55)), ruled=True)
     axes.set_title(panel.title, loc="left")
     if panel.everyone:
         axes.axvline(panel.everyone, color=QUIET, linewidth=0.9, linestyle=(0, (4, 2)))

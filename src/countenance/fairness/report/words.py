@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from textwrap import shorten, wrap
+from textwrap import wrap
 
 from countenance.fairness.record import ALL, EVERYONE, OperatingPoint, Rate
 from countenance.vision.calibration import Interval
@@ -14,8 +13,8 @@ NOTHING = "\N{EN DASH}"
 
 
 def number(value: float) -> str:
-    """A rate or ratio to about three digits: 0.0352, 1.2e-4, 12.3."""
-    if value == 0 or abs(value) >= 1e-3:
+    """A rate or ratio to two or three digits: 0.0352, 1.2e-4, 12.3."""
+    if value == 0 or abs(value) >= 0.01:
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     digits, exponent = f"{value:.1e}".split("e")
     return f"{digits}e{int(exponent)}"
@@ -73,14 +72,6 @@ def lines(name: str, width: int) -> str:
     return "\n".join(found)
 
 
-def cut(name: str, width: int) -> str:
-    """A name on one line of at most about `width` characters."""
-    if len(name) <= width:
-        return name
-    short = shorten(name, width, placeholder=" …")
-    return short if len(short) > width // 2 else f"{name[: width - 2]} …"
-
-
 def grouping_title(grouping: str) -> str:
     """What the groups of a grouping are by."""
     return EVERYONE if grouping == ALL else f"by {clean(grouping).replace(', ', ' and ')}"
@@ -100,8 +91,3 @@ def point_title(point: OperatingPoint) -> str:
         "" if point.similarity is None else f"Similarity at least {point.similarity:g}",
     ]
     return f"{purpose}{': ' if any(known) else ''}{', '.join(part for part in known if part)}."
-
-
-def several(names: Sequence[str]) -> str:
-    """Names in a sentence."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -17,14 +17,14 @@ def write_report(record: AuditRecord, folder: Path) -> tuple[Path, ...]:
     Files of the same names are replaced; the same record gives the same bytes. Raises `InvalidParameter` where the
     folder cannot be written.
     """
-    texts = {
-        "report.html": to_html(record),
-        "report.json": record.text(),
-        "model-card.md": to_model_card(record),
-        **to_csv(record),
-    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        texts = {
+            "report.html": to_html(record),
+            "report.json": record.text(),
+            "model-card.md": to_model_card(record),
+            **to_csv(record),
+        }
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8", newline="")
     except OSError as error:

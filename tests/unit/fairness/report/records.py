@@ -49,7 +49,9 @@ def rate(errors: int, comparisons: int, subjects: int = 200) -> Rate:
     )
 
 
-def record(groups: dict[str, tuple[str, ...]] | None = None, **changes: object) -> AuditRecord:
+def record(
+    groups: dict[str, tuple[str, ...]] | None = None, thresholds: tuple[float, ...] = THRESHOLDS, **changes: object
+) -> AuditRecord:
     """An audit of groups by grouping: of one's own, or of 7 races by 2 genders."""
     groups = groups or {
         "gender": tuple(f"gender={gender}" for gender in GENDERS),
@@ -87,7 +89,7 @@ def record(groups: dict[str, tuple[str, ...]] | None = None, **changes: object) 
         ),
         limits=("Labels were made by onlookers.",),
         populations=tuple(_population(grouping, group, n) for grouping, n, group in _numbered(everyone)),
-        points=(*(_point(everyone, threshold) for threshold in THRESHOLDS), _none()),
+        points=(*(_point(everyone, threshold) for threshold in thresholds), _none()),
         identification=tuple(_search(everyone, size) for size in (100, 1000, 10_000)),
         ageing=tuple(_gap(years) for years in (0, 2, 5, 10)),
         curves=tuple(_curve(grouping, group, n) for grouping, n, group in _numbered(everyone)),
