@@ -102,7 +102,7 @@ class Errors:
                 arrays = {name: content[name].astype(np.int32) for name in content.files if name != "head"}
             groups = tuple(Group(grouping, name) for grouping, name in head["groups"])
             return cls(head["people"], int(head["population"]), tuple(head["points"]), groups, arrays)
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise InvalidParameter(f"{path} is not what an audit leaves beside its report: {error}") from error
 
 
