@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from countenance.faces import BoundingBox, Template
+from countenance.fairness.qualifications import Qualification
 from countenance.gallery.collections import Collections, Governance
 from countenance.gallery.faces import Face, Faces, NewFace
 from countenance.ledger import entries
@@ -18,9 +20,11 @@ from countenance.policy.vocabulary import LegalBasis, Purpose, Sensitivity
 from countenance.service.actions import Action
 from countenance.service.administration import Administration
 from countenance.service.callers import Caller
+from countenance.service.pins import Pins
 from countenance.service.records import Candidate
 from countenance.service.uses import released
 from countenance.storage.salts import face_subject
+from tests.audits import audit
 
 from .conftest import People, ledger_of
 
@@ -88,6 +92,27 @@ def granted(administration: Administration, people: People, by: str = "sam", **o
     """The same, granted by the operator."""
     uid = asked(administration, people(by), **others).uid
     return administration.authorizations.approve(people(), uid)
+
+
+def model_of(administration: Administration) -> entries.Model:
+    """The recognizer in use, as the ledger names it."""
+    return Pins(administration.settings).in_use()[0]
+
+
+def qualified(
+    administration: Administration,
+    people: People,
+    *,
+    purpose: Purpose = Purpose.CRIMINAL_INVESTIGATION,
+    similarity: float = 99.0,
+    until: datetime | None = None,
+    **report: Any,
+) -> Qualification:
+    """The operator has the recognizer in use judged by a report, which it passes unless `report` says otherwise."""
+    report.setdefault("made_on", administration.uses.now().date().isoformat())
+    record = audit(model_of(administration), **report)
+    judged, _ = administration.qualifications.qualify(people(), record, purpose, similarity, until=until)
+    return judged
 
 
 def new_faces(number: int) -> list[NewFace]:

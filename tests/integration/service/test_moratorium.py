@@ -17,7 +17,7 @@ from countenance.service.administration import Administration
 from countenance.service.callers import Caller
 
 from .conftest import NOON, Clock, People, ledger_of
-from .doings import VERSION, granted, search, told_by, two_collections
+from .doings import VERSION, granted, qualified, search, told_by, two_collections
 
 AMAZONS = "moratorium-2020"
 START = datetime(2020, 6, 10, tzinfo=UTC)
@@ -39,7 +39,8 @@ def _collections(administration: Administration, people: People) -> None:
 
 @pytest.fixture
 def detective(administration: Administration, people: People, clock: Clock) -> Caller:
-    """Sam of the police, trained, with a case and a court order that was granted: all that the law asks for."""
+    """Sam of the police, trained, with a case, a court order and a qualified face model: all that the law asks for."""
+    qualified(administration, people)
     order = granted(administration, people, valid_until=clock.now + 3650 * DAY)
     administration.organizations.change_principal(people(), "sam", trained_until=clock.now + 3650 * DAY)
     return people("sam", Purpose.CRIMINAL_INVESTIGATION, authorization=order.uid)
@@ -241,6 +242,7 @@ class TestWhen:
         administration.policies.approve(people("olu"), change.uid)
         assert allowed(administration, detective)
         clock.passes(days=400)
+        qualified(administration, people)
         assert allowed(administration, detective)
 
     @pytest.mark.parametrize(("at_sunset", "after"), [(AtSunset.LAPSE, True), (AtSunset.HOLD, False)])
