@@ -86,7 +86,8 @@ def at(
     target = None if wanted.kind == "threshold" else wanted.value
     if found.threshold is None:
         return OperatingPoint(name=wanted.name, kind=wanted.kind, target=target, threshold=None, reason=found.reason)
-    measure = _Measure(evidence, found.threshold, confidence, target)
+    of_all = evidence.everyone.rate(found.threshold, confidence).rate
+    measure = _Measure(evidence, found.threshold, confidence, target or of_all)
     groups = [measure.of(group) for grouping in evidence.groupings for group in evidence.of(grouping)]
     fmrs, fnmrs = _drawn(evidence, found.threshold)
     differentials: list[Differential] = []
@@ -126,7 +127,7 @@ class _Measure:
     evidence: Evidence
     threshold: float
     confidence: float
-    target: float | None
+    asked: float | None
 
     def of(self, group: Group) -> GroupRates:
         mated = self.evidence.mated.get(group)
@@ -145,7 +146,7 @@ class _Measure:
         ]
 
     def _rate(self, pair: NonMated) -> Rate:
-        return pair.rate(self.threshold, self.confidence, asked=self.target)
+        return pair.rate(self.threshold, self.confidence, asked=self.asked)
 
 
 def _known(evidence: Evidence, threshold: float) -> float:

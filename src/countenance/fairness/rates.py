@@ -94,7 +94,7 @@ class NonMated:
         return self.histogram.edge(int(np.searchsorted(-self.histogram.from_bin, -allowed)))
 
     def rate(self, threshold: float, confidence: float, *, asked: float | None = None) -> Rate:
-        """False match rate at a threshold; `asked` is the rate that somebody would like to have shown."""
+        """False match rate at a threshold; `asked` is the rate to be shown where no false match is seen."""
         return self.rate_of(self.false_matches(threshold), confidence, asked=asked)
 
     def rate_of(self, errors: int, confidence: float, *, asked: float | None = None) -> Rate:
@@ -173,7 +173,7 @@ def _rate(
     shown = errors >= RULE_OF_30 * effect
     needed = None
     if not shown:
-        sought = asked or errors / comparisons or interval.high
+        sought = errors / comparisons or asked or interval.high
         needed = math.ceil(subjects * (RULE_OF_30 * effect / (sought * comparisons)) ** (1 / grows)) or None
     return Rate(
         errors=errors,
