@@ -107,6 +107,7 @@ def audit(
     Similarity 80, 90, 95 and 99 where the engine has a calibration, and false match rates of 1e-3 and 1e-4.
     """
     # Imported when needed: the runtimes behind it take a second to load.
+    from countenance.fairness import doubts  # noqa: PLC0415
     from countenance.fairness.audit import Circumstances, Question, audit_enrolment, audit_table  # noqa: PLC0415
     from countenance.fairness.enrolment import Enrolment  # noqa: PLC0415
     from countenance.fairness.paired import FILE, errors_of  # noqa: PLC0415
@@ -132,7 +133,10 @@ def audit(
             checkpoint=out / CHECKPOINT if keep_templates else None,
         )
         if isinstance(faces.content, Enrolment):
-            circumstances = Circumstances(_command(card, folder), faces.engine)
+            assert evidence.pairs is not None
+            found = doubts.find(faces.content, evidence.pairs, evidence.mates)
+            doubts.write_page(found, faces.content.data_set, out, settings)
+            circumstances = Circumstances(_command(card, folder), faces.engine, found.counts)
             record = audit_enrolment(faces.content, evidence, question, circumstances, faces.calibration)
         else:
             circumstances = Circumstances(_command(card, folder), faces.engine)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countenance.fairness import comparisons
-from countenance.fairness.comparisons import BINS, Grouping, PairOfGroups, compare_all, quietly
+from countenance.fairness.comparisons import BINS, Grouping, PairOfGroups, Tail, compare_all, quietly
 from countenance.fairness.datasets import DataSet, Image
 from countenance.fairness.enrolment import Enrolment
 from countenance.fairness.pairings import FullPairing, ListedPairing
@@ -39,7 +39,8 @@ class Evidence:
     the order of `groups`; `mated` the mated ones of each group. Groups without comparisons are in none of them.
     `low`, `high`: the ends of the scale of the scores. `population`: how many subjects there are, so that weights can
     be drawn for them; None where nobody knows the subjects. `years_apart` float64 (m,): how many years lie between the
-    two photos of each mated comparison of everyone, NaN where the data do not say.
+    two photos of each mated comparison of everyone, NaN where the data do not say. `pairs` and `mates` are everyone's
+    non-mated and mated comparisons by images, for who wants to look at them.
     """
 
     groups: Sequence[Group]
@@ -49,6 +50,8 @@ class Evidence:
     high: float
     population: int | None
     years_apart: NDArray[np.float64] | None = None
+    pairs: PairOfGroups | None = None
+    mates: Tail | None = None
 
     @property
     def everyone(self) -> NonMated:
@@ -114,7 +117,7 @@ def of_templates(
         for place, group in enumerate(grouping.groups)
     }
     mated: dict[Group, Mated] = {}
-    years_apart = None
+    years_apart = pairs = None
     if enrolment.data_set.has_mates:
         pairs = comparisons.mated_scores(templates, subjects)
         years = np.array([np.nan if image.years is None else image.years for image in enrolment.images])
@@ -139,6 +142,8 @@ def of_templates(
         high=1.0,
         population=int(identities.max()) + 1,
         years_apart=years_apart,
+        pairs=found[0],
+        mates=pairs,
     )
 
 
