@@ -12,18 +12,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 from countenance.errors import InvalidParameter
 from countenance.fairness.record import ALL, AuditRecord, GroupRates, OperatingPoint
 from countenance.ledger.entries import Model
 from countenance.policy.vocabulary import Purpose
 from countenance.policy.words import enumeration
-
-# What speaks of model files: a table of scores or an endpoint could be anybody's.
-OF_MODEL_FILES = ("recognizer", "templates")
-
-# How many groups are named where all of them are meant.
-NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +150,7 @@ class _Excess:
 def _point_at(record: AuditRecord, similarity: float) -> OperatingPoint:
     points = [point for point in record.points if point.threshold is not None and point.similarity is not None]
     for point in points:
-        if math.isclose(point.similarity or 0.0, similarity, abs_tol=1e-6):
+        if math.isclose(point.similarity or 0.0, similarity, abs_tol=1e-4):
             return point
     known = enumeration([f"{at:g}" for at in sorted({point.similarity or 0.0 for point in points})])
     raise InvalidParameter(
@@ -166,7 +161,7 @@ def _point_at(record: AuditRecord, similarity: float) -> OperatingPoint:
 
 def _other_model(record: AuditRecord, model: Model) -> Iterator[str]:
     engine = record.engine
-    if engine.kind not in OF_MODEL_FILES:
+    if engine.kind != "recognizer" or not engine.files:
         yield f"The report is about {engine.name} ({engine.kind}): it does not say by which model files."
     elif engine.face_model_version != model.face_model_version:
         yield f"The report is about face model {engine.face_model_version}, not {model.face_model_version}."
@@ -200,6 +195,8 @@ def _rates(groups: Sequence[GroupRates], asked: Requirement) -> Iterator[_Excess
         bound = fmr.interval.low if few else fmr.interval.high
         if bound <= asked.max_fmr:
             continue
+        # What is above by a little must not read as if it were not.
+        bound = _rounded(bound, ROUND_FLOOR if few else ROUND_CEILING)
         times = bound / asked.max_fmr
         allowed = f"{_times(times)} times the {_rate(asked.max_fmr)} allowed"
         if few:
@@ -237,7 +234,7 @@ def _differentials(
         if not shown:
             told = (
                 "the differential between its groups cannot be shown: at no threshold of the report are there enough "
-                "false matches in each of them"
+                "false matches in each of them; audit at lower ones too"
             )
             yield _Excess(grouping, math.inf, told)
             continue
@@ -291,6 +288,11 @@ def _rate(rate: float) -> str:
         return f"{rate:.2g}"
     mantissa, exponent = f"{rate:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def _rounded(value: float, rounding: str) -> float:
+    """With two digits; what differs by less than floats do is the same."""
+    return float(Context(prec=2, rounding=rounding).create_decimal(f"{value:.9g}"))
 
 
 def _times(factor: float) -> str:

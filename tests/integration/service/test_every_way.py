@@ -29,6 +29,9 @@ from countenance.service.photos import PhotoBytes
 from countenance.service.source import SourceFace
 from countenance.settings import Settings
 from countenance.vision.calibration import Calibration
+from tests.audits import audit
+
+from .doings import model_of
 
 ID = "00000000-0000-4000-8000-000000000000"
 YEAR = datetime(2027, 1, 1, tzinfo=UTC)
@@ -98,6 +101,12 @@ CALLS: dict[str, Call] = {
     "policies.moratoria": lambda a, c, *_: a.policies.moratoria(c),
     "policies.approve": lambda a, c, *_: a.policies.approve(c, "y-0"),
     "policies.reject": lambda a, c, *_: a.policies.reject(c, "y-0"),
+    "qualifications.qualify": lambda a, c, *_: a.qualifications.qualify(
+        c, audit(model_of(a)), Purpose.CRIMINAL_INVESTIGATION, 99.0
+    ),
+    "qualifications.waive": lambda a, c, *_: a.qualifications.waive(c, "q-0", audit(model_of(a)), "why", YEAR),
+    "qualifications.revoke": lambda a, c, *_: a.qualifications.revoke(c, "q-0", "why"),
+    "qualifications.list": lambda a, c, *_: a.qualifications.list(c),
     "reviews.list": lambda a, c, *_: a.reviews.list(c),
     "reviews.candidates": lambda a, c, *_: a.reviews.candidates(c, "r-0"),
     "reviews.judge": lambda a, c, *_: a.reviews.judge(c, "r-0", frozenset()),

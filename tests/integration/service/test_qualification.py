@@ -7,12 +7,16 @@ from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sqlalchemy import update
 
 from countenance.errors import AccessDenied, InvalidParameter, ResourceConflict, ResourceNotFound
+from countenance.fairness.audit import Circumstances, Question, audit_enrolment
+from countenance.fairness.evidence import of_templates
 from countenance.fairness.qualifications import Qualification, State
-from countenance.fairness.record import AuditRecord
+from countenance.fairness.record import AuditRecord, Engine
 from countenance.fairness.statements import TITLE, Statement, digest
 from countenance.gallery.collections import Collections
 from countenance.ledger import entries, notes
@@ -27,8 +31,10 @@ from countenance.storage import schema
 from countenance.transparency.accounts import Accounts
 from countenance.transparency.formats import to_csv
 from countenance.transparency.report import Report, make_report
+from countenance.vision.calibration import Calibration
 from countenance.web.pages import to_html
 from tests.audits import BLACK_WOMEN, GROUPS, audit
+from tests.unit.fairness.synthetic import enrolment, random_directions
 
 from .conftest import NOON, Clock, People, ledger_of
 from .doings import granted, model_of, qualified, search, told_by, two_collections
@@ -374,6 +380,68 @@ class TestWaivers:
             waive(olu, unmeasured.uid, nothing, REASON, NOON + DAY)
         with pytest.raises(ResourceNotFound, match="names them all"):
             waive(olu, "q-0", passing, REASON, NOON + DAY)
+
+
+def shifted(number: int, seed: int, shift: float) -> NDArray[np.float32]:
+    """Templates that lie so far towards one face, and so are more alike than others."""
+    vectors = random_directions(number, seed) + np.float32(shift) * random_directions(1, 99)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def measured(administration: Administration, shift: float) -> AuditRecord:
+    """An audit of 400 people of each of four groups, of which one has its scores shifted.
+
+    The templates are random directions in place of the face model's; everything else is as an audit makes it.
+    """
+    model = model_of(administration)
+    found = enrolment(
+        {
+            "Black women": shifted(400, 1, shift),
+            "Black men": random_directions(400, 2),
+            "white women": random_directions(400, 3),
+            "white men": random_directions(400, 4),
+        }
+    )
+    engine = Engine(
+        kind="recognizer",
+        name="sface",
+        face_model_version=model.face_model_version,
+        files=model.files,
+        calibration=model.calibration,
+    )
+    return audit_enrolment(
+        found,
+        of_templates(found),
+        Question(similarities=[99.0], overall=[0.02]),
+        Circumstances("countenance fairness audit", engine),
+        Calibration.packaged(model.face_model_version),
+    ).model_copy(update={"made_on": f"{NOON:%Y-%m-%d}"})
+
+
+def test_an_audit_that_finds_the_shifted_scores_of_a_group_keeps_the_model_from_the_police(
+    administration: Administration, people: People, detective: Caller, clock: Clock
+) -> None:
+    """From templates to the gate, with nothing written by hand; and the same without the shift."""
+    service, purpose = administration.qualifications, Purpose.CRIMINAL_INVESTIGATION
+    record = measured(administration, shift=0.7)
+    refused, judgement = service.qualify(people(), record, purpose, 99.0)
+    assert refused.state is State.REFUSED
+    (reason,) = refused.reasons
+    assert reason.startswith("group=Black women: FMR ")
+    assert "times the 1e-4 allowed; FMR " in reason
+    assert "times the geometric mean of the 4 groups of group, where 3 times is allowed." in reason
+    assert judgement.notes == (
+        "The groups of group are compared at FMR 0.02 overall, where there are enough false matches in each.",
+    )
+    assert reason in denied(administration, detective)
+    service.waive(people("olu"), refused.uid, record, REASON, NOON + DAY)
+    search(administration, detective)
+    clock.passes(days=1)
+    assert reason in denied(administration, detective)
+    assert [one.state for one in report_of(administration).qualifications] == ["refused", "waived"]
+    fair, _ = service.qualify(people(), measured(administration, shift=0.0), purpose, 99.0)
+    assert (fair.state, fair.reasons) == (State.QUALIFIED, ())
+    search(administration, detective)
 
 
 def test_the_table_is_read_again_within_a_moment(
