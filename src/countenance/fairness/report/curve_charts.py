@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from countenance.fairness.record import AgeGap, Curve, Distribution, IdentificationRates, Rate
+from countenance.fairness.record import AgeGap, Curve, Distribution, Rate
 from countenance.fairness.report.figures import (
     BLUE,
     INK,
@@ -127,22 +128,33 @@ def _shares(one: Distribution) -> Line:
     return np.append(edges[starts], edges[-1]), np.add.reduceat(counts, starts) / counts.sum()
 
 
-def gallery_figure(
-    names: Sequence[str], sizes: Sequence[int], rates: Mapping[int, Sequence[IdentificationRates]]
-) -> Figure:
-    """1:N errors by the gallery's size: `rates` by size, in the order of the names. FPIR round, FNIR square."""
-    found = [rate for size in sizes for one in rates[size] for rate in (one.fpir, one.fnir)]
-    low, high = decades([end for rate in found if rate is not None and rate.interval for end in ends(rate)])
+@dataclass(frozen=True)
+class Series:
+    """One error by the gallery's size: `rates` of each size, in the order of the names."""
+
+    title: str
+    rates: Sequence[Sequence[Rate | None]]
+
+
+def gallery_figure(names: Sequence[str], sizes: Sequence[int], series: Sequence[Series]) -> Figure:
+    """1:N errors by the gallery's size, each error with a mark of its own."""
+    found = [rate for one in series for rates in one.rates for rate in rates if rate is not None and rate.interval]
+    low, high = decades([end for rate in found for end in ends(rate)])
 
     def draw(axes: Axes, place: int) -> None:
         label_decades(axes, "y", low, high, most=5)
         axes.set_xlim(-0.5, len(sizes) - 0.5)
         axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
-        for shift, name, marker, color in ((-0.12, "fpir", "o", BLUE), (0.12, "fnir", "s", ORANGE)):
-            series = [getattr(rates[size][place], name) for size in sizes]
-            _series(axes, [at + shift for at in range(len(sizes))], series, (marker, color), 10.0**low)
+        for number, one in enumerate(series):
+            places = [at + (number - (len(series) - 1) / 2) * 0.24 for at in range(len(sizes))]
+            _series(axes, places, [rates[place] for rates in one.rates], look(number), 10.0**low)
 
     return small_multiples(names, draw, "people in the gallery", "share of searches")
+
+
+def look(number: int) -> tuple[str, str]:
+    """Marker and colour of a series."""
+    return _MARKERS[number % len(_MARKERS)], (BLUE, ORANGE, INK)[number % 3]
 
 
 def ageing_figure(gaps: Sequence[AgeGap], points: Sequence[str]) -> Figure:
@@ -158,8 +170,7 @@ def ageing_figure(gaps: Sequence[AgeGap], points: Sequence[str]) -> Figure:
     axes.set_ylabel("false non-match rate")
     for number, point in enumerate(points):
         places = [at + (number - (len(points) - 1) / 2) * 0.7 / len(points) for at in range(len(gaps))]
-        color = (BLUE, ORANGE, INK)[number % 3]
-        marker = _MARKERS[number % len(_MARKERS)]
+        marker, color = look(number)
         axes.plot([], [], marker=marker, color=color, linestyle="", label=point)
         _series(axes, places, [gap.fnmr.get(point) for gap in gaps], (marker, color), 10.0**low)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False, fontsize=TEXT - 1)
@@ -167,10 +178,10 @@ def ageing_figure(gaps: Sequence[AgeGap], points: Sequence[str]) -> Figure:
 
 
 def _series(
-    axes: Axes, places: Sequence[float], rates: Sequence[Rate | None], look: tuple[str, str], bottom: float
+    axes: Axes, places: Sequence[float], rates: Sequence[Rate | None], how: tuple[str, str], bottom: float
 ) -> None:
-    """Rates beside each other, each at its place; `look`: marker and colour."""
-    marker, color = look
+    """Rates beside each other, each at its place; `how`: marker and colour."""
+    marker, color = how
     for place, rate in zip(places, rates, strict=True):
         if rate is None or rate.interval is None:
             continue

@@ -68,7 +68,7 @@ _STYLE = {
     "xtick.minor.width": 0.4,
     "ytick.minor.width": 0.4,
     "hatch.linewidth": 0.5,
-    "hatch.color": QUIET,
+    "hatch.color": LINE,
     "lines.solid_capstyle": "butt",
 }
 

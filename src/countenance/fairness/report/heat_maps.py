@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from countenance.fairness.record import Rate
-from countenance.fairness.report.figures import CHARACTER, QUIET, TEXT, WIDTH, axes_at, new_figure
+from countenance.fairness.report.figures import CHARACTER, LINE, TEXT, WIDTH, axes_at, new_figure
 from countenance.fairness.report.words import lines
 
 LABEL = 30
@@ -47,7 +47,7 @@ def cross_figure(names: Sequence[str], cells: Mapping[tuple[int, int], Rate]) ->
             continue
         corner = (column - 0.5, row - 0.5)
         if rate.rate is None:
-            axes.add_patch(Rectangle(corner, 1, 1, facecolor="none", edgecolor=QUIET, linewidth=0.3, hatch="////"))
+            axes.add_patch(Rectangle(corner, 1, 1, facecolor="none", edgecolor=LINE, linewidth=0.4, hatch="////"))
             axes.text(column, row, f"<{_in_a_million(rate.interval.high)}", ha="center", va="center", fontsize=size)
             continue
         share = 0.05 + 0.95 * (math.log10(rate.rate) - low) / max(high - low, 1e-9)

@@ -19,6 +19,7 @@ from countenance.fairness.record import (
 from countenance.fairness.report import words
 from countenance.fairness.report.figures import Picture, drawing
 from countenance.fairness.report.pictures import Pictures
+from countenance.fairness.report.searches import search_views
 
 # Of each error, in a table: there may be one for every two groups.
 MOST_STATEMENTS = 10
@@ -97,7 +98,7 @@ def to_html(record: AuditRecord) -> str:
             points=[_point_view(point, place, pictures) for place, point in enumerate(record.points, 1)],
             det=[pictures.det(grouping) for grouping in pictures.groupings or [ALL]],
             scores=[pictures.scores(grouping) for grouping in pictures.groupings or [ALL]],
-            searches=pictures.searches(),
+            searches=list(search_views(pictures)),
             ageing=pictures.ageing(),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from countenance.fairness.record import ALL, AuditRecord, Curve, Distribution, IdentificationRates, OperatingPoint, Rate
+from countenance.fairness.record import ALL, AuditRecord, Curve, Distribution, OperatingPoint, Rate
 from countenance.fairness.report import curve_charts
 from countenance.fairness.report.figures import Picture, svg
 from countenance.fairness.report.heat_maps import cross_figure
@@ -57,7 +57,7 @@ class Pictures:
             "intervals. Hollow: too few errors to know the rate. Arrow: no error was seen; the rate is at most where "
             f"the arrow begins. The dashed line is the rate of everyone.{target}"
         )
-        name = f"rates-{place}-{self._number(grouping)}"
+        name = f"rates-{place}-{self.number(grouping)}"
         return Picture(svg(rates_figure(names, panels), name, told), caption)
 
     def cross(self, point: OperatingPoint, place: int, grouping: str) -> Picture | None:
@@ -82,12 +82,12 @@ class Pictures:
             f"{grouping_title(grouping)}; on the diagonal, within one group. Darker is higher. Italic: too few errors "
             "to know the rate. Hatched: none was seen, and there are at most so many."
         )
-        return Picture(svg(cross_figure(names, cells), f"cross-{place}-{self._number(grouping)}", told), caption)
+        return Picture(svg(cross_figure(names, cells), f"cross-{place}-{self.number(grouping)}", told), caption)
 
     def failures(self, grouping: str) -> Picture | None:
-        """Failures to enrol."""
+        """Failures to enrol, where there are any."""
         found = [one for one in self.record.populations if one.grouping == grouping and one.failures is not None]
-        if not found:
+        if not any(one.failures.errors for one in found if one.failures is not None):
             return None
         found.sort(key=lambda one: -_height(one.failures))
         names = [label(grouping, one.group) for one in found]
@@ -96,7 +96,7 @@ class Pictures:
         sure = percent(self.record.confidence)
         caption = f"Images {grouping_title(grouping)} in which no usable face was found, with {sure} intervals."
         return Picture(
-            svg(rates_figure(names, [panel]), f"failures-{self._number(grouping)}", seen(names, panel)), caption
+            svg(rates_figure(names, [panel]), f"failures-{self.number(grouping)}", seen(names, panel)), caption
         )
 
     def det(self, grouping: str) -> Picture | None:
@@ -115,7 +115,7 @@ class Pictures:
             "ends where the data show no more."
         )
         told = f"Detection error trade-off curves of {len(groups)} groups. Their numbers are in the JSON report."
-        return Picture(svg(figure, f"det-{self._number(grouping)}", told), caption)
+        return Picture(svg(figure, f"det-{self.number(grouping)}", told), caption)
 
     def scores(self, grouping: str) -> Picture | None:
         """Distributions of scores."""
@@ -133,37 +133,7 @@ class Pictures:
             "dashed: of one person. Dotted: the thresholds of this report."
         )
         told = f"Distributions of the scores of {len(groups)} groups. Their numbers are in the JSON report."
-        return Picture(svg(figure, f"scores-{self._number(grouping)}", told), caption)
-
-    def searches(self) -> list[Picture]:
-        """Errors of 1:N searches by the gallery's size, for each threshold, rank and grouping."""
-        pictures = []
-        kinds = dict.fromkeys((one.point, one.rank) for one in self.record.identification)
-        for place, (point, rank) in enumerate(kinds, 1):
-            parts = [one for one in self.record.identification if (one.point, one.rank) == (point, rank)]
-            for grouping in self.groupings or [ALL]:
-                found: dict[int, dict[str, IdentificationRates]] = {
-                    part.size: {one.group: one for one in part.groups if one.grouping == grouping} for part in parts
-                }
-                groups = [group for group in self._orders[grouping] if all(group in one for one in found.values())]
-                if not groups:
-                    continue
-                sizes = sorted(found)
-                rates = {size: [found[size][group] for group in groups] for size in sizes}
-                names = [label(grouping, group) for group in groups]
-                figure = curve_charts.gallery_figure(names, sizes, rates)
-                candidates = "candidate" if rank == 1 else f"{rank} candidates"
-                caption = (
-                    f"{point}, searches {grouping_title(grouping)}. Round: searches for people who are not in the "
-                    "gallery that bring somebody up (FPIR). Square: searches for people who are in it that do not "
-                    f"bring them up as the first {candidates} (FNIR). Hollow: too few errors to know the rate. Dotted: "
-                    "none was seen; the rate is at most so high."
-                )
-                told = (
-                    f"Errors of searches of {len(groups)} groups at {len(sizes)} sizes of the gallery; tables follow."
-                )
-                pictures.append(Picture(svg(figure, f"searches-{place}-{self._number(grouping)}", told), caption))
-        return pictures
+        return Picture(svg(figure, f"scores-{self.number(grouping)}", told), caption)
 
     def ageing(self) -> Picture | None:
         """False non-match rate by the years between photos."""
@@ -178,7 +148,8 @@ class Pictures:
         told = f"False non-match rates at {len(gaps)} age gaps; the table follows."
         return Picture(svg(curve_charts.ageing_figure(gaps, points), "ageing", told), caption)
 
-    def _number(self, grouping: str) -> int:
+    def number(self, grouping: str) -> int:
+        """Of a grouping: part of the identifiers of its figures."""
         return list(self._orders).index(grouping)
 
 

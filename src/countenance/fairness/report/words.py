@@ -88,6 +88,6 @@ def point_title(point: OperatingPoint) -> str:
     }[point.kind]
     known = [
         "" if point.threshold is None else f"score at least {point.threshold:.4f}",
-        "" if point.similarity is None else f"Similarity at least {point.similarity:g}",
+        "" if point.similarity is None else f"Similarity at least {point.similarity:.4g}",
     ]
     return f"{purpose}{': ' if any(known) else ''}{', '.join(part for part in known if part)}."

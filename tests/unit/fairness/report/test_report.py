@@ -144,7 +144,7 @@ def test_what_was_not_seen_cannot_be_shown_and_is_at_most_something(audit: Audit
     rest = dict.fromkeys(("identification", "ageing", "curves", "distributions"), ())
     write_report(audit.model_copy(update={"points": points, **rest}), tmp_path)
     said = Page((tmp_path / "report.html").read_text("utf-8")).said
-    assert "cannot be shown needs 800 people at most 1.3e-4 0 of 30,000 not measured" in said
+    assert "cannot be shown needs more than 800 people at most 1.3e-4 0 of 30,000 not measured" in said
     assert "no error was seen in any group" in (tmp_path / "report.html").read_text("utf-8")
     assert "cannot be shown" in (tmp_path / "model-card.md").read_text("utf-8")
     fmrs = [row for row in rows(tmp_path, "rates.csv") if row["error"] == "FMR" and row["errors"] == "0"]
