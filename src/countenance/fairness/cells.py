@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,39 +28,48 @@ class Cells:
     """The combinations of groups that occur.
 
     `order` int64 (m,): positions of the images that belong to any group, sorted by cell; `edges` int64 (cells + 1,):
-    where in `order` each cell begins, and m; `tables`: per grouping, int32 (groups + 1, groups + 1), the numbers of its
-    pairs of groups, counted over all groupings, -1 for those with none; `pair_of` int32 (groupings, cells, cells): the
-    same by cell; `pairs`: how many there are.
+    where in `order` each cell begins, and m; `of_image` int32 (n,): the cell of every image, -1 for those in no group;
+    `pairs`: for each grouping the numbers of its pairs of groups, which count on from one grouping to the next;
+    `pair_of` int32 (groupings, cells, cells): the number of the pair of groups that two cells are in, -1 for none.
     """
 
     order: NDArray[np.int64]
     edges: NDArray[np.int64]
-    tables: tuple[NDArray[np.int32], ...]
+    of_image: NDArray[np.int32]
+    pairs: tuple[range, ...]
     pair_of: NDArray[np.int32]
-    pairs: int
 
     @classmethod
     def of(cls, groupings: Sequence[Grouping]) -> Cells:
         """Raises `InvalidParameter` where there are more than MAX_PAIRS pairs of groups."""
-        tables, pairs = [], 0
-        for grouping in groupings:
-            tables.append(_numbered(len(grouping.groups), pairs))
-            pairs += len(grouping.groups) * (len(grouping.groups) + 1) // 2
-        if pairs > MAX_PAIRS:
+        sizes = [len(grouping.groups) for grouping in groupings]
+        ends = np.cumsum([size * (size + 1) // 2 for size in sizes]).tolist()
+        if ends[-1] > MAX_PAIRS:
             raise InvalidParameter(
-                f"These groupings make {pairs:,} pairs of groups, and no more than {MAX_PAIRS:,} can be compared at "
+                f"These groupings make {ends[-1]:,} pairs of groups, and no more than {MAX_PAIRS:,} can be compared at "
                 "once: leave a grouping out, or make its groups fewer and larger."
             )
         labels = np.stack([grouping.of_image for grouping in groupings], axis=1)
-        cells, cell_of = np.unique(labels, axis=0, return_inverse=True)
-        order = np.argsort(cell_of, kind="stable")
-        order = order[(labels[order] >= 0).any(axis=1)]
-        cells = cells[(cells >= 0).any(axis=1)]
-        edges = np.append(0, np.cumsum(np.unique(cell_of[order], return_counts=True)[1]))
-        pair_of = np.array(
-            [table[np.ix_(cells[:, g], cells[:, g])] for g, table in enumerate(tables)], dtype=np.int32
-        ).reshape(len(tables), len(cells), len(cells))
-        return cls(order.astype(np.int64), edges.astype(np.int64), tuple(tables), pair_of, pairs)
+        # Sorted, so that the cell of those in no group is the first.
+        cells, places = np.unique(labels, axis=0, return_inverse=True)
+        outside = int(len(cells) > 0 and bool((cells[0] < 0).all()))
+        of_image = (places - outside).astype(np.int32)
+        cells = cells[outside:]
+        order = np.argsort(of_image, kind="stable")
+        order = order[np.count_nonzero(of_image < 0) :]
+        pairs = tuple(range(start, end) for start, end in zip([0, *ends], ends, strict=False))
+        return cls(
+            order=order.astype(np.int64),
+            edges=np.searchsorted(of_image[order], np.arange(len(cells) + 1)),
+            of_image=of_image,
+            pairs=pairs,
+            pair_of=np.stack(
+                [
+                    _numbered(size, numbers.start)[np.ix_(groups, groups)]
+                    for size, numbers, groups in zip(sizes, pairs, cells.T, strict=True)
+                ]
+            ),
+        )
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -76,7 +85,7 @@ class Cells:
             for start, size, taken in zip(self.edges, self.sizes, sizes, strict=False)
         ]
         order = np.concatenate([np.empty(0, np.int64), *chosen])
-        return Cells(order, np.append(0, np.cumsum(sizes)), self.tables, self.pair_of, self.pairs)
+        return replace(self, order=order, edges=np.append(0, np.cumsum(sizes)))
 
     def meetings(self) -> NDArray[np.int64]:
         """How many comparisons each two cells have, of one person or of two, (cells, cells)."""
@@ -85,7 +94,7 @@ class Cells:
 
     def numbers(self) -> NDArray[np.int64]:
         """How many comparisons each pair of groups has, of one person or of two, (pairs,)."""
-        total = np.zeros(self.pairs, np.int64)
+        total = np.zeros(self.pairs[-1].stop, np.int64)
         once = np.triu(np.ones(self.pair_of.shape[1:], bool))
         for pairs in self.pair_of:
             counted = once & (pairs >= 0)

@@ -132,6 +132,7 @@ def compare_all(
     these comparisons.
     """
     cells = Cells.of(groupings)
+    pairs = cells.pairs[-1].stop
     lowest = BINS - 1 if at_least_from is None else _bin(at_least_from)
 
     def wanted(comparisons: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -141,7 +142,7 @@ def compare_all(
 
     def run(stripes: Stripes, tell: Callable[[int, int], None] = quietly, kept: Checkpoint | None = None) -> Tally:
         """All stripes, or those that are not done yet."""
-        tally = Tally.empty(cells.pairs) if kept is None else kept.read(cells.pairs)
+        tally = Tally.empty(pairs) if kept is None else kept.read(pairs)
         sizes = stripes.comparisons
         with threadpool_limits(1, user_api="blas"), ThreadPool(workers) as threads:
             for part in (pool or threads).imap_unordered(stripes, sorted({*range(stripes.count)} - tally.done)):
@@ -153,7 +154,7 @@ def compare_all(
 
     pilot = cells.sample(max(PILOT // 8, min(PILOT, len(cells.order) // 8)), PILOT_OF_CELL)
     weights = np.maximum(1, np.rint(cells.meetings() / np.maximum(1, pilot.meetings()))).astype(np.int64)
-    nothing = np.full(cells.pairs, BINS)
+    nothing = np.full(pairs, BINS)
     guess = run(_stripes(templates, identities, pilot, nothing, weights=weights, block=block))
     floors = np.minimum(_guessed(guess.counts, wanted(cells.numbers()), cells, pilot), lowest)
     _refuse_more_than(4 * ALL_TAILS, guess.counts, floors, at_least_from)
@@ -164,15 +165,16 @@ def compare_all(
         labels = [grouping.of_image for grouping in groupings]
         kept = Checkpoint(checkpoint, digest_of([templates, identities, *labels, floors, np.array([BINS, HEIGHT])]))
     tally = run(whole, progress, kept)
-    _subtract_mated(tally.counts, templates, identities, groupings, cells)
+    with threadpool_limits(1, user_api="blas"):
+        _subtract_mated(tally.counts, templates, identities, cells)
     final = np.minimum(_floors(tally.counts, wanted(tally.counts.sum(axis=1))), lowest)
     _refuse_more_than(2 * ALL_TAILS, tally.counts, final, at_least_from)
     missed = final < floors
-    tails = tally.tails(groupings, cells, np.where(missed, BINS, final))
+    tails = tally.tails(cells, np.where(missed, BINS, final), workers)
     if missed.any():
         asked = np.append(missed, False)[whole.pair_of]
         rest = replace(whole, pair_of=np.where(asked, whole.pair_of, -1), floors=np.where(missed, final, BINS))
-        tails |= run(rest, progress).tails(groupings, cells, rest.floors)
+        tails |= run(rest, progress).tails(cells, rest.floors, workers)
     if kept is not None:
         kept.remove()
     return list(_pairs(groupings, tally, tails))
@@ -242,13 +244,13 @@ def _subtract_mated(
     counts: NDArray[np.int64],
     templates: NDArray[np.float64],
     identities: NDArray[np.int64],
-    groupings: Sequence[Grouping],
     cells: Cells,
 ) -> None:
     for left, right, scores in _mated(templates, identities):
         bins = np.clip((scores + 1) * (BINS / 2), 0, BINS - 1).astype(np.int64)
-        for grouping, table in zip(groupings, cells.tables, strict=True):
-            pairs = table[grouping.of_image[left], grouping.of_image[right]]
+        cell, other = cells.of_image[left], cells.of_image[right]
+        for pair_of in cells.pair_of:
+            pairs = np.where((cell >= 0) & (other >= 0), pair_of[cell, other], -1)
             np.subtract.at(counts, (pairs[pairs >= 0], bins[pairs >= 0]), 1)
 
 

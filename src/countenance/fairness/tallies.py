@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from multiprocessing.pool import ThreadPool
 
 import numpy as np
 from numpy.typing import NDArray
 
-from countenance.fairness.cells import Cells, Grouping
+from countenance.fairness.cells import Cells
 from countenance.fairness.stripes import BINS, Part
 
 
@@ -56,26 +56,28 @@ class Tally:
         self.done.add(part.stripe)
         self._found.append((part.scores, part.left, part.right))
 
-    def tails(self, groupings: Sequence[Grouping], cells: Cells, floors: NDArray[np.int64]) -> dict[int, Tail]:
+    def tails(self, cells: Cells, floors: NDArray[np.int64], workers: int) -> dict[int, Tail]:
         """The tail of each pair of groups from its floor, a bin, on; none of pairs whose floor is BINS."""
         scores, left, right = self.found
         order = highest_first(scores, left, right)
         scores, left, right = scores[order], left[order], right[order]
-        limits = np.append(np.where(floors < BINS, floors * (2 / BINS) - 1, np.inf), np.inf)
-        tails = {}
-        for grouping, table in zip(groupings, cells.tables, strict=True):
-            pairs = table[grouping.of_image[left], grouping.of_image[right]]
-            members = np.flatnonzero(scores >= limits[pairs])
+        limits = np.where(floors < BINS, floors * (2 / BINS) - 1, np.inf)
+        of_cells = cells.of_image[left] * len(cells.sizes) + cells.of_image[right]
+
+        def of_grouping(number: int) -> list[tuple[int, Tail]]:
+            pairs = cells.pair_of[number].ravel()[of_cells]
+            members = np.flatnonzero(scores >= np.append(limits, np.inf)[pairs])
             members = members[np.argsort(pairs[members].astype(np.uint16), kind="stable")]
-            own_scores, own_left, own_right = scores[members], left[members], right[members]
-            numbers = np.unique(table[table >= 0])
-            starts = np.searchsorted(pairs[members], numbers)
-            ends = np.searchsorted(pairs[members], numbers, side="right")
-            for pair, start, end in zip(numbers.tolist(), starts, ends, strict=True):
+            own_pairs, own_scores, own_left, own_right = pairs[members], scores[members], left[members], right[members]
+            found = []
+            for pair in cells.pairs[number]:
                 if floors[pair] < BINS:
-                    own = slice(start, end)
-                    tails[pair] = Tail(float(limits[pair]), own_scores[own], own_left[own], own_right[own])
-        return tails
+                    own = slice(*np.searchsorted(own_pairs, [pair, pair + 1]))
+                    found.append((pair, Tail(float(limits[pair]), own_scores[own], own_left[own], own_right[own])))
+            return found
+
+        with ThreadPool(workers) as threads:
+            return {pair: tail for tails in threads.map(of_grouping, range(len(cells.pairs))) for pair, tail in tails}
 
     @property
     def found(self) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
