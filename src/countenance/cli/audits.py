@@ -99,6 +99,9 @@ def audit(
     keep_templates: Annotated[
         bool, typer.Option(help="Keep templates in the folder, so that an interrupted or repeated audit goes on there.")
     ] = False,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Ray cluster that compares, in place of this machine alone.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure error rates by demographic group, and write the report: a page, JSON, CSV and a model card.
@@ -130,6 +133,7 @@ def audit(
             settings,
             watching,
             down_to=_lowest(faces, question),
+            ray=ray,
             checkpoint=out / CHECKPOINT if keep_templates else None,
         )
         if isinstance(faces.content, Enrolment):

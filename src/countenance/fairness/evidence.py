@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countenance.fairness import comparisons
-from countenance.fairness.comparisons import BINS, Grouping, PairOfGroups, Tail, compare_all, quietly
+from countenance.fairness.comparisons import BINS, Grouping, PairOfGroups, Pool, Tail, compare_all, quietly
 from countenance.fairness.datasets import DataSet, Image
 from countenance.fairness.enrolment import Enrolment
 from countenance.fairness.pairings import FullPairing, ListedPairing
@@ -93,6 +93,7 @@ def of_templates(
     progress: Callable[[int, int], None] = quietly,
     down_to: float | None = None,
     checkpoint: Path | None = None,
+    pool: Pool | None = None,
 ) -> Evidence:
     """Every image of an enrolment compared with every other; at every threshold from `down_to` on, counts are exact.
 
@@ -110,6 +111,7 @@ def of_templates(
         workers=workers,
         progress=progress,
         checkpoint=checkpoint,
+        pool=pool,
     )
     images = {
         (grouping.name, group): _images(grouping, place, identities)

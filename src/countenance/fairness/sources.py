@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countenance.errors import InvalidParameter, Misconfigured
+from countenance.fairness.clusters import RayPool
 from countenance.fairness.comparisons import quietly
 from countenance.fairness.datasets import read_data_set
 from countenance.fairness.enrolment import Enrolment, enrol
@@ -61,9 +62,20 @@ class Faces:
         return self.engine.kind == "endpoint"
 
     def compared(
-        self, settings: Settings, watching: Watching, *, down_to: float | None = None, checkpoint: Path | None = None
+        self,
+        settings: Settings,
+        watching: Watching,
+        *,
+        down_to: float | None = None,
+        checkpoint: Path | None = None,
+        ray: str | None = None,
     ) -> Evidence:
-        """All comparisons; counts are exact at every threshold from `down_to` on."""
+        """All comparisons; counts are exact at every threshold from `down_to` on.
+
+        `checkpoint`: a file to go on from after an interruption. `ray`: the address of a Ray cluster that compares, in
+        place of this machine's threads. Raises `InvalidParameter` where what is asked for does not fit into memory,
+        `Misconfigured` where there is no such cluster.
+        """
         if isinstance(self.content, ScoreTable):
             return of_table(self.content)
         return of_templates(
@@ -72,6 +84,7 @@ class Faces:
             progress=watching.comparisons,
             down_to=down_to,
             checkpoint=checkpoint,
+            pool=None if ray is None else RayPool(ray),
         )
 
 
