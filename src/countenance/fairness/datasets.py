@@ -50,6 +50,9 @@ IMAGE_SUFFIXES = frozenset(
 OLDEST_AGE = 130
 FIRST_YEAR = 1800
 
+# Of a file of pairs of images that were found to show one person. Without a reason nobody has looked at a pair yet.
+CORRECTION_COLUMNS = ("image", "other", "reason")
+
 Columns = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -219,7 +222,14 @@ def with_corrections(description: DataSetDescription, images: Sequence[Image], c
     if description.manifest.same_identity is None:
         return DataSet(description, tuple(images))
     corrections = card.parent / description.manifest.same_identity
-    pairs = [(row["image"], row["other"]) for row in tables.rows(corrections, ("image", "other", "reason"))]
+    rows = list(tables.rows(corrections, CORRECTION_COLUMNS))
+    for row in rows:
+        if not row["reason"].strip():
+            raise InvalidParameter(
+                f"{corrections} gives no reason why {row['image']!r} and {row['other']!r} show one person: look at "
+                "them, and write it there or remove the line."
+            )
+    pairs = [(row["image"], row["other"]) for row in rows]
     digest = hashlib.sha256(corrections.read_bytes()).hexdigest()
     return DataSet(description, tuple(_joined(images, pairs, corrections)), len(pairs), digest)
 

@@ -111,6 +111,13 @@ def test_a_correction_without_a_reason_is_refused(folder: Folder) -> None:
         folder.read()
 
 
+def test_a_correction_that_nobody_gave_a_reason_for_is_refused(folder: Folder) -> None:
+    folder.edit("groupings", 'same_identity = "same.csv"\ngroupings')
+    (folder.card.parent / "same.csv").write_text("image,other,reason\nfront/1.jpg,front/3.jpg, \n")
+    with pytest.raises(InvalidParameter, match=r"no reason why 'front/1\.jpg'"):
+        folder.read()
+
+
 @pytest.mark.parametrize("field", ["name", "source", "licence", "labels"])
 def test_a_card_must_say_who_where_from_under_which_licence_and_how_it_is_known(folder: Folder, field: str) -> None:
     lines = [line for line in CARD.splitlines() if not line.startswith(f"{field} =")]
