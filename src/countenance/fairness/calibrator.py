@@ -170,7 +170,7 @@ def _measured(enrolment: Enrolment) -> MeasuredDataSet:
         card=data_set.description.card,
         images=len(data_set.images),
         subjects=data_set.subjects,
-        failures_to_enrol=len(enrolment.failures),
+        failures_to_enrol=len(enrolment.failures or ()),
         groupings=data_set.description.manifest.groupings,
         corrections=data_set.corrections,
         corrections_sha256=data_set.corrections_sha256,
