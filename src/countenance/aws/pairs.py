@@ -7,7 +7,6 @@ docs/independent-testing.md is for testers.
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import Any, ClassVar
 
@@ -25,11 +24,9 @@ from countenance.aws.model import SERVICE
 from countenance.aws.protocols import Undertaking, media_type
 from countenance.aws.validation import read_request
 from countenance.fairness.testing.terms import MAX_PAIRS, MAX_PHOTOS, PATH
-from countenance.ledger.entries import Model
 from countenance.service.application import Application
 from countenance.service.callers import Caller
 from countenance.service.photos import PhotoBytes
-from countenance.service.testing import PairResult, PairsResult, PhotoResult
 
 CONTENT_TYPE = "application/json"
 
@@ -95,31 +92,4 @@ def _carry_out(application: Application, caller: Caller, body: bytes) -> bytes:
         [(pair["Left"], pair["Right"]) for pair in request["Pairs"]],
         face_model_version=request.get("FaceModelVersion"),
     )
-    return json.dumps(_answer(result), allow_nan=False).encode()
-
-
-def _answer(result: PairsResult) -> dict[str, Any]:
-    return {
-        "Model": _model(result.model),
-        "Photos": [_photo(photo) for photo in result.photos],
-        "Pairs": [_pair(pair) for pair in result.pairs],
-    }
-
-
-def _model(model: Model) -> dict[str, Any]:
-    return {
-        "FaceModelVersion": model.face_model_version,
-        "Files": list(model.files),
-        "Calibration": model.calibration,
-    }
-
-
-def _photo(photo: PhotoResult) -> dict[str, Any]:
-    told: dict[str, Any] = {"SHA256": photo.digest, "Faces": photo.faces}
-    if photo.failure is not None:
-        told["FailureToEnrol"] = {"Code": photo.failure.code, "Message": photo.failure.message}
-    return told
-
-
-def _pair(pair: PairResult) -> dict[str, Any]:
-    return {"Left": pair.left, "Right": pair.right, "Cosine": pair.cosine, "Similarity": pair.similarity}
+    return result.text()

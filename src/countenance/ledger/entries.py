@@ -154,7 +154,8 @@ class Outcome(Closing):
 
     More candidates than one entry holds come in several, all but the last one `continued`; the last one closes the use.
     `collection`, `sensitivity` and `purposes` are what a collection was made or declared to be; `granted` is the
-    authorization that a use asked for or decided on.
+    authorization that a use asked for or decided on; `answer` the SHA-256 of the whole answer to a test of pairs, which
+    nobody can guess who was not given it.
     """
 
     kind: Literal["outcome"] = "outcome"
@@ -170,6 +171,7 @@ class Outcome(Closing):
     collection: Uid | None = None
     sensitivity: str | None = None
     purposes: tuple[str, ...] | None = None
+    answer: Sha256 | None = None
 
 
 class Enrolment(Closing):

@@ -4,14 +4,19 @@ RCW 43.386.050 asks for a programming interface by which others can test a servi
 between groups. This one is given photos and face models and nothing else: no collection, no face, no user, no index, so
 that nobody who is enrolled has a part in what it answers. Whether a pair is mated, and who is on it, stays with the
 tester; a server that is not told cannot answer by it. The way from a photo to a Similarity is that of every search, by
-the models that are loaded for it, and the entry in the ledger pins them as the entry of a search does.
+the models that are loaded for it, and the entry in the ledger pins them as the entry of a search does. The entry has
+the hash of the answer too: what was answered cannot be denied later, nor made up.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import rfc8785
 
 from countenance.errors import ImageTooLarge, InvalidImageFormat, InvalidParameter, Misconfigured
 from countenance.faces import Template
@@ -23,6 +28,9 @@ from countenance.service.photos import PhotoBytes, Photos
 from countenance.service.uses import Use, Uses
 from countenance.vision.analysis import Vision
 from countenance.vision.calibration import Calibration
+
+# Random bytes in an answer, without which its hash in the ledger would tell whoever has the same photos of the test.
+NONCE_BYTES = 16
 
 # What is the matter with one photo: a failure to enrol, which does not stop the test of others.
 _FAILURES = (InvalidImageFormat, ImageTooLarge, InvalidParameter)
@@ -65,6 +73,25 @@ class PairsResult:
     model: Model
     photos: tuple[PhotoResult, ...]
     pairs: tuple[PairResult, ...]
+    nonce: str
+
+    def text(self) -> bytes:
+        """The answer as it is handed over, canonical JSON (RFC 8785): the ledger has the SHA-256 of these bytes."""
+        return rfc8785.dumps(
+            {
+                "Model": {
+                    "FaceModelVersion": self.model.face_model_version,
+                    "Files": list(self.model.files),
+                    "Calibration": self.model.calibration,
+                },
+                "Photos": [_photo(photo) for photo in self.photos],
+                "Pairs": [
+                    {"Left": pair.left, "Right": pair.right, "Cosine": pair.cosine, "Similarity": pair.similarity}
+                    for pair in self.pairs
+                ],
+                "Nonce": self.nonce,
+            }
+        )
 
 
 class IndependentTesting:
@@ -97,11 +124,14 @@ class IndependentTesting:
             use.saw(sum(template is not None for _, template in looked_at))
             templates = [template for _, template in looked_at]
             assert use.record.model is not None
-            return PairsResult(
+            result = PairsResult(
                 use.record.model,
                 tuple(result for result, _ in looked_at),
                 tuple(_compared(left, right, templates, calibration) for left, right in pairs),
+                os.urandom(NONCE_BYTES).hex(),
             )
+            use.details(answer=hashlib.sha256(result.text()).hexdigest())
+            return result
 
     def _served(self, version: str | None) -> tuple[str, Calibration]:
         in_use = self._vision.face_model_version
@@ -146,3 +176,10 @@ def _compared(left: int, right: int, templates: Sequence[Template | None], calib
         return PairResult(left, right, None, None)
     cosine = float(one.vector @ other.vector)
     return PairResult(left, right, cosine, calibration.similarity(cosine))
+
+
+def _photo(photo: PhotoResult) -> dict[str, Any]:
+    told: dict[str, Any] = {"SHA256": photo.digest, "Faces": photo.faces}
+    if photo.failure is not None:
+        told["FailureToEnrol"] = {"Code": photo.failure.code, "Message": photo.failure.message}
+    return told

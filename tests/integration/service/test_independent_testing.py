@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
@@ -28,6 +29,7 @@ from countenance.settings import Settings
 from countenance.vision.analysis import Vision
 from countenance.vision.calibration import Calibration
 from countenance.vision.models.cards import Catalogue, Role
+from countenance.vision.models.install import install
 
 YEAR = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -159,6 +161,33 @@ class TestTheModel:
         assert list(result.model.files) == files
         assert result.model.calibration == application.vision.calibration(recognizer.face_model_version).sha256
 
+    def test_another_recognizer_that_is_installed_here_can_be_tested_too(
+        self, application: Application, olu: Caller, photo: Callable[[str], PhotoBytes], models: Path
+    ) -> None:
+        """Collections that were made with it are searched with it."""
+        pytest.importorskip("dlib", reason="needs the extra dlib")
+        card = Catalogue().card("dlib-resnet")
+        install(models, [card])
+        photos, version = [photo("obama.jpg"), photo("obama2.jpg")], card.face_model_version
+        result = application.testing.pairs(olu, photos, [(0, 1)], face_model_version=version)
+        assert result.model.face_model_version == version
+        assert {file.sha256 for file in card.files} <= set(result.model.files)
+        assert closing(application).model == result.model
+        assert result.pairs != application.testing.pairs(olu, photos, [(0, 1)]).pairs
+
+    def test_what_was_answered_cannot_be_denied_and_does_not_show_from_the_ledger(
+        self, application: Application, olu: Caller, photo: Callable[[str], PhotoBytes]
+    ) -> None:
+        """The ledger has the hash of the whole answer; whoever has the same photos does not find it by guessing."""
+        photos = [photo("obama.jpg"), photo("obama2.jpg")]
+        answers = []
+        for _ in range(2):
+            answers.append(application.testing.pairs(olu, photos, [(0, 1)]).text())
+            assert closing(application).answer == hashlib.sha256(answers[-1]).hexdigest()
+        told = [json.loads(answer) for answer in answers]
+        assert told[0].pop("Nonce") != told[1].pop("Nonce")
+        assert told[0] == told[1]
+
     @pytest.mark.parametrize("version", ["99", "1.2.3"])
     def test_a_face_model_version_that_does_not_answer_here_is_refused_and_that_is_recorded(
         self, version: str, application: Application, olu: Caller, photo: Callable[[str], PhotoBytes]
@@ -192,7 +221,8 @@ class TestTheGallery:
         self, application: Application, olu: Caller, photo: Callable[[str], PhotoBytes]
     ) -> None:
         def test() -> PairsResult:
-            return application.testing.pairs(olu, [photo("obama.jpg"), photo("biden.jpg")], [(0, 1)])
+            result = application.testing.pairs(olu, [photo("obama.jpg"), photo("biden.jpg")], [(0, 1)])
+            return replace(result, nonce="")
 
         before, operator = test(), application.locals.caller()
         application.collections.create(operator, "people", {})
@@ -222,7 +252,7 @@ class TestTheGallery:
         (line,) = logs
         assert digest.hexdigest() not in json.dumps(line)
         known = {"event", "log_level", "principal", "organization", "access_key_id", "purpose", "use", "receipt", "ms"}
-        assert set(line) - known == {"photos", "pairs", "faces"}
+        assert set(line) - known == {"photos", "pairs", "faces", "answer"}
 
 
 class TestWhoMayNot:

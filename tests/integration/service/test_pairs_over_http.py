@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 from countenance.fairness.testing.terms import MAX_PAIRS, MAX_PHOTOS, PATH
+from countenance.ledger import entries
 from countenance.policy.vocabulary import OrganizationKind, Purpose
 from countenance.service.application import Application
 from countenance.service.pins import Pins
@@ -39,6 +41,7 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: dict[str, Any]
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ class Door:
         self.portal.call(self.app, scope, receive, send)
         start, *rest = sent
         found = {name.decode().lower(): value.decode() for name, value in start["headers"]}
-        return Answer(start["status"], found, json.loads(b"".join(message.get("body", b"") for message in rest)))
+        content = b"".join(message.get("body", b"") for message in rest)
+        return Answer(start["status"], found, json.loads(content), content)
 
     def refused(self, request: object, key: str = "olu", **how: Any) -> tuple[int, str, str]:
         """The status, the exception and the sentence; the answer is told as Rekognition's are."""
@@ -165,7 +169,10 @@ def test_a_signed_request_is_answered_with_scores_pins_and_a_receipt(
     assert mated["Similarity"] > 99
     assert 0.5 < mated["Cosine"] < 1
     assert failed == {"Left": 1, "Right": 2, "Cosine": None, "Similarity": None}
-    assert int(answer.headers["x-countenance-receipt"]) == application.ledger.size() - 1
+    assert set(answer.body) == {"Model", "Photos", "Pairs", "Nonce"}
+    outcome = entries.read(application.ledger.entry(int(answer.headers["x-countenance-receipt"])))
+    assert isinstance(outcome, entries.Outcome)
+    assert outcome.answer == hashlib.sha256(answer.content).hexdigest()
 
 
 class TestWhoMayNot:
