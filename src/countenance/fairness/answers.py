@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from countenance.fairness.numbers import one_in, times
 from countenance.fairness.record import (
     ALL,
     EVERYONE,
@@ -47,36 +48,36 @@ def limits(
 def told(rate: Rate) -> str:
     """A rate in words that claim no more than was seen."""
     if rate.interval is None:
-        return "cannot be shown: nothing was compared"
+        return "not measured"
     if rate.rate is None:
-        return f"cannot be shown to be below {rate.interval.high:.2g} (no error in {rate.comparisons:,} comparisons)"
-    return f"{rate.rate:.2g} [{rate.interval.low:.2g}, {rate.interval.high:.2g}]"
+        return f"not seen in {rate.comparisons:,} comparisons, which leaves up to {one_in(rate.interval.high)} possible"
+    low = "fewer" if rate.interval.low <= 0 else one_in(rate.interval.low)
+    return f"{one_in(rate.rate)} [{low} to {one_in(rate.interval.high)}]"
 
 
 def _worst(point: OperatingPoint) -> str:
     everyone = point.of(ALL, EVERYONE)
+    whole = f"At {point.name}, false matches of two different people are {told(everyone.fmr)}"
     groups = [rates for rates in point.groups if rates.grouping != ALL and rates.fmr.rate is not None]
-    whole = f"At the threshold {point.name!r} the false match rate of all comparisons is {told(everyone.fmr)}"
     if not groups:
-        return f"{whole}, and in no group was a false match seen."
+        return f"{whole}{_most_missed(point, ())}."
     counted = [rates for rates in groups if rates.group not in _left_out(point)] or groups
     worst = max(counted, key=lambda rates: rates.fmr.rate or 0.0)
-    times = "" if everyone.fmr.rate is None else f", {(worst.fmr.rate or 0) / everyone.fmr.rate:.2g} times that"
-    missed = _most_missed(point, counted)
-    return f"{whole}; it is highest within {worst.group}: {told(worst.fmr)}{times}{missed}."
+    often = "" if everyone.fmr.rate is None else f", {times((worst.fmr.rate or 0) / everyone.fmr.rate)} times as often"
+    return f"{whole}; most often within {worst.group}: {told(worst.fmr)}{often}{_most_missed(point, counted)}."
 
 
 def _most_missed(point: OperatingPoint, groups: Iterable[GroupRates]) -> str:
     everyone = point.of(ALL, EVERYONE).fnmr
-    missed = [rates for rates in groups if rates.fnmr is not None and rates.fnmr.rate is not None]
     if everyone is None:
         return ""
-    whole = f"; the false non-match rate is {told(everyone)}"
+    whole = f"; false non-matches of one person are {told(everyone)}"
+    missed = [rates for rates in groups if rates.fnmr is not None and rates.fnmr.rate is not None]
     if not missed:
         return whole
     worst = max(missed, key=lambda rates: rates.fnmr.rate if rates.fnmr and rates.fnmr.rate else 0.0)
     assert worst.fnmr is not None
-    return f"{whole}, and highest in {worst.group}: {told(worst.fnmr)}"
+    return f"{whole}, most often in {worst.group}: {told(worst.fnmr)}"
 
 
 def _differences(point: OperatingPoint) -> str:
@@ -87,7 +88,9 @@ def _differences(point: OperatingPoint) -> str:
         )
     largest = max(point.statements, key=lambda statement: statement.ratio)
     pairs = len(point.statements)
-    others = "" if pairs == 1 else f", the largest of {pairs} differences between groups that chance does not explain"
+    others = (
+        "" if pairs == 1 else f"; it is the largest of {pairs} differences between groups that chance does not explain"
+    )
     return f"{largest.text}{others}."
 
 
@@ -99,7 +102,7 @@ def _unshown(point: OperatingPoint) -> str:
         if rates.grouping != ALL and rates.fmr.rate is not None and not rates.fmr.shown
     ]
     if not unseen and not vague:
-        return "Every group's false match rate is known to within about 30 %."
+        return "Nothing is left open: every group's false match rate is known to within about 30 %."
     parts = []
     if unseen:
         parts.append(f"a false match rate cannot be shown for {_named(unseen)}, where no false match was seen")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import gmean
 
 from countenance.fairness.intervals import normal_quantile
+from countenance.fairness.numbers import times
 from countenance.fairness.record import Differential, GroupRates, Rate, Spread, Statement
 from countenance.vision.calibration import Interval
 
@@ -172,7 +173,10 @@ def _statements(grouping: str, error: str, rates: Mapping[str, Rate], confidence
         low = ratio * math.exp(-half)
         if low > 1:
             interval = Interval(low=low, high=ratio * math.exp(half))
-            text = f"{error} of {group} is {ratio:.2g} times that of {other} [{interval.low:.2g}, {interval.high:.2g}]"
+            text = (
+                f"The {error} of {group} is {times(ratio)} times that of {other} "
+                f"[{times(interval.low)} to {times(interval.high)}]"
+            )
             found.append(
                 Statement.model_validate(
                     {
@@ -200,7 +204,7 @@ def _blind_spots(found: Differential) -> list[str]:
     sentences = []
     ratio = found.fmr.max_min
     if found.fdr is not None and found.fdr >= FAIR_FDR and (ratio is None or ratio >= NOTABLE_RATIO):
-        by = "without bound" if ratio is None else f"{ratio:.3g} times"
+        by = "without bound" if ratio is None else f"{times(ratio)} times"
         sentences.append(
             f"FDR is {found.fdr:.5f}, which reads as fair, although the highest FMR is {by} the lowest: "
             "FDR counts differences, and false match rates are too small to make any."

@@ -69,8 +69,8 @@ def test_a_group_whose_members_look_alike_is_named_with_a_factor_and_an_interval
     (statement,) = point.statements
     assert (statement.error, statement.group, statement.other) == ("FMR", B, A)
     worst, text = record.answer[0], record.answer[1]
-    assert "highest within group=b" in worst
-    assert text.startswith("FMR of group=b is")
+    assert "most often within group=b" in worst
+    assert text.startswith("The FMR of group=b is")
 
 
 def test_groups_that_do_not_differ_are_not_said_to_differ() -> None:
@@ -89,6 +89,7 @@ def test_where_no_false_match_was_seen_a_bound_is_told_and_never_nought() -> Non
     assert 3 / 780 < rate.interval.high < 0.1
     assert rate.needs_subjects is not None
     assert rate.needs_subjects > 40
+    assert "which leaves up to" in record.answer[0]
     assert "cannot be shown" in record.answer[2]
     assert " 0 [" not in " ".join((*record.answer, *record.limits))
 

@@ -129,7 +129,7 @@ def test_a_difference_is_stated_only_where_chance_does_not_explain_it() -> None:
     assert found[0].ratio == pytest.approx(10)
     assert found[0].interval.low < 10 < found[0].interval.high
     assert found[0].interval.low > 1
-    assert found[0].text.startswith("FMR of c is 10 times that of a [")
+    assert found[0].text.startswith("The FMR of c is 10 times that of a [")
 
 
 def test_of_many_comparisons_a_single_chance_difference_is_not_stated() -> None:
