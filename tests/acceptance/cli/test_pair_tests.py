@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import shutil
 import threading
 import urllib.request
@@ -196,3 +197,20 @@ def test_a_server_that_is_not_there_is_told(served: Served, monkeypatch: pytest.
         monkeypatch.setenv(name, value)
     with closing(Door("http://127.0.0.1:9")) as door, pytest.raises(Misconfigured, match="does not answer"):
         door.test([b"one", b"other"], [(0, 1)])
+
+
+def test_the_program_in_the_document_for_testers_works(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As anybody would write it, with nothing of ours."""
+    text = (Path(__file__).parents[3] / "docs" / "independent-testing.md").read_text("utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for name, value in {**served.tester.settings, "ENDPOINT": served.endpoint}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(served.photos)
+    shutil.copy("obama.jpg", "one.jpg")
+    shutil.copy("obama2.jpg", "other.jpg")
+    exec(compile(program, "independent-testing.md", "exec"), {})
+    receipt, digest, similarity = capsys.readouterr().out.split()
+    assert float(similarity) > 99
+    assert served.entry(receipt)["answer"] == digest
