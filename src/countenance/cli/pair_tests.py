@@ -64,11 +64,11 @@ def pairs(
 
     labelled = PairManifest(manifest, photos)
     with closing(Door(endpoint, region=region, profile=profile)) as door:
+        test = PairTest(labelled, door, output, face_model_version)
         with PublishedLog.at(f"{door.endpoint_url}/ledger") as log:
             keys = key or claimed_keys(log)
         with progress("pairs") as bar, stopped_by_signals() as stop:
             task = bar.add_task("Testing", total=labelled.count)
-            test = PairTest(labelled, door, output, face_model_version)
             outcome = test.run(keys, lambda done: bar.update(task, completed=done), stop)
     if outcome is None:
         notice("Interrupted. Give the same command again to go on.")

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from countenance.errors import Misconfigured
 from countenance.fairness.testing.terms import PATH
+from countenance.ledger.fetching import Server
 
 SERVICE = "rekognition"
 # Countenance's own, where the configuration names none.
@@ -113,7 +114,8 @@ class Door:
     """Sends tests to one server. Raises `Misconfigured` when it cannot be reached or refuses."""
 
     def __init__(self, endpoint_url: str, *, region: str | None = None, profile: str | None = None) -> None:
-        self.endpoint_url = endpoint_url.rstrip("/")
+        """Raises `Unreachable` for what is no URL, and `Misconfigured` without an access key. Nothing is sent yet."""
+        self.endpoint_url = Server(endpoint_url).url
         try:
             session = boto3.Session(profile_name=profile, region_name=region)
             credentials = session.get_credentials()

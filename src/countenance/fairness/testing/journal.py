@@ -91,8 +91,10 @@ class Journal:
             yield from map(Answered.model_validate_json, file)
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Lets go of the file, and removes it when nothing was answered."""
         self._file.close()
+        if not self.done:
+            self._path.unlink(missing_ok=True)
 
     def _resume(self, test: Head) -> None:
         first = self._file.readline()

@@ -2,88 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from countenance.errors import Misconfigured
-from countenance.fairness.testing import door as module
-from countenance.fairness.testing.door import Door, Reply, RequestTooLarge
-
-PHOTOS = [b"one", b"other"]
-RECEIPT = {"x-countenance-receipt": "7"}
-
-
-def right() -> dict[str, Any]:
-    """An answer to `PHOTOS` and one pair as it should be."""
-    return {
-        "Model": {"FaceModelVersion": "1.0", "Files": ["d" * 64], "Calibration": "e" * 64},
-        "Photos": [{"SHA256": hashlib.sha256(photo).hexdigest(), "Faces": 1} for photo in PHOTOS],
-        "Pairs": [{"Left": 0, "Right": 1, "Cosine": 0.25, "Similarity": 70.5}],
-        "Nonce": "f" * 32,
-    }
-
-
-def wrong(change: Callable[[dict[str, Any]], object]) -> bytes:
-    answer = right()
-    change(answer)
-    return json.dumps(answer).encode()
-
-
-@dataclass
-class Scripted:
-    """A server that says what a test has it say, one answer after the other, the last one again and again."""
-
-    url: str = ""
-    answers: list[tuple[int, bytes, dict[str, str]]] = field(default_factory=list)
-    requests: list[dict[str, str]] = field(default_factory=list)
-
-    def test(self) -> Reply:
-        with closing(Door(self.url)) as door:
-            return door.test(PHOTOS, [(0, 1)])
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setattr(module, "WAIT_SECONDS", 0.0)
-    scripted = Scripted()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            scripted.requests.append({name.lower(): value for name, value in self.headers.items()})
-            answers = scripted.answers
-            status, content, headers = answers.pop(0) if len(answers) > 1 else answers[0]
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        scripted.url = f"http://127.0.0.1:{http.server_port}"
-        yield scripted
-        http.shutdown()
-        thread.join()
-
-
-def refusal(code: str, message: str) -> bytes:
-    return json.dumps({"__type": code, "Code": code, "Message": message}).encode()
+from countenance.fairness.testing.door import ATTEMPTS, Door, RequestTooLarge
+from countenance.ledger.fetching import Unreachable
+from tests.unit.fairness.testing.scripted import RECEIPT, Scripted, refusal, right, wrong
 
 
 def test_the_answer_is_kept_as_it_came_with_its_receipt(server: Scripted) -> None:
@@ -109,7 +35,7 @@ def test_what_does_not_pass_is_told(server: Scripted) -> None:
     server.answers = [(500, refusal("InternalServerError", "Request id: 1"), {})]
     with pytest.raises(Misconfigured, match="The server answered InternalServerError: Request id: 1"):
         server.test()
-    assert len(server.requests) == module.ATTEMPTS
+    assert len(server.requests) == ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -155,7 +81,7 @@ def test_what_is_no_answer_is_none(server: Scripted, content: bytes) -> None:
         server.test()
 
 
-@pytest.mark.parametrize(("receipt"), [{}, {"x-countenance-receipt": "none"}])
+@pytest.mark.parametrize("receipt", [{}, {"x-countenance-receipt": "none"}])
 def test_without_a_receipt_it_is_none_either(server: Scripted, receipt: dict[str, str]) -> None:
     server.answers = [(200, json.dumps(right()).encode(), receipt)]
     with pytest.raises(Misconfigured, match="no answer to a test"):
@@ -171,3 +97,9 @@ def test_an_answer_about_other_photos_or_pairs_is_found_out(server: Scripted) ->
         server.test()
     with pytest.raises(Misconfigured, match="about other pairs"):
         server.test()
+
+
+@pytest.mark.parametrize("url", ["faces.example.org", "ftp://faces.example.org", "https://", "https://a:b@example.org"])
+def test_what_is_no_address_of_a_server_is_told_before_anything_is_sent(server: Scripted, url: str) -> None:
+    with pytest.raises(Unreachable):
+        Door(url)

@@ -73,9 +73,16 @@ def test_a_journal_that_was_hardly_begun_is_begun_anew(tmp_path: Path) -> None:
 )
 def test_answers_of_two_tests_are_never_mixed(tmp_path: Path, other: dict[str, str]) -> None:
     path = tmp_path / "scores.journal"
-    Journal(path, HEAD).close()
+    with closing(Journal(path, HEAD)) as journal:
+        journal.add(answered(5))
     with pytest.raises(InvalidParameter, match=r"is of another test, .*: remove it, or choose another --output"):
         Journal(path, HEAD.model_copy(update=other))
+
+
+def test_a_journal_without_an_answer_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "scores.journal"
+    Journal(path, HEAD).close()
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("content", ["a,b\n1,2\n", HEAD.model_dump_json() + "\n{}\n"])
