@@ -24,9 +24,8 @@ GROUPING = "gender, race"
 GROUPS = tuple(f"gender={gender}, race={race}" for gender in ("Female", "Male") for race in ("Black", "White"))
 BLACK_WOMEN = GROUPS[0]
 
-# False match rate of every group at these Similarities, and the cosine of each.
-FMR = {80.0: 1e-3, 90.0: 1e-4, 99.0: 1e-6}
-COSINES = {80.0: 0.30, 90.0: 0.36, 99.0: 0.47}
+# False match rate of every group by Similarity.
+FMRS = {80.0: 1e-3, 90.0: 1e-4, 99.0: 1e-6}
 
 SUBJECTS = 1000
 COMPARISONS = 20_000_000
@@ -39,11 +38,12 @@ def audit(
     times: Mapping[str, float] | None = None,
     subjects: Mapping[str, int] | None = None,
     groups: tuple[str, ...] = GROUPS,
+    fmrs: Mapping[float, float] = FMRS,
     **others: Any,
 ) -> AuditRecord:
     """A report on `model`, in which groups are matched wrongly so many `times` as often as the others.
 
-    `others` are members of the record in place of the usual ones.
+    `fmrs` are the rates of those by Similarity; `others` are members of the record in place of the usual ones.
     """
     people = {group: (subjects or {}).get(group, SUBJECTS) for group in groups}
     usual: dict[str, Any] = {
@@ -85,23 +85,23 @@ def audit(
                 *((GROUPING, group, number) for group, number in people.items()),
             ]
         ),
-        "points": tuple(_point(similarity, people, times or {}) for similarity in FMR),
+        "points": tuple(_point(similarity, fmr, people, times or {}) for similarity, fmr in fmrs.items()),
     }
     return AuditRecord(**{**usual, **others})
 
 
-def _point(similarity: float, people: Mapping[str, int], times: Mapping[str, float]) -> OperatingPoint:
-    rates = {group: min(1.0, FMR[similarity] * times.get(group, 1.0)) for group in people}
+def _point(similarity: float, fmr: float, people: Mapping[str, int], times: Mapping[str, float]) -> OperatingPoint:
+    rates = {group: min(1.0, fmr * times.get(group, 1.0)) for group in people}
     return OperatingPoint(
         name=f"Similarity {similarity:g}",
         kind="threshold",
-        threshold=COSINES[similarity],
+        threshold=similarity / 200,
         similarity=similarity,
         groups=(
-            GroupRates(grouping=ALL, group=EVERYONE, fmr=rate(FMR[similarity], sum(people.values())), fnmr=None),
+            GroupRates(grouping=ALL, group=EVERYONE, fmr=rate(fmr, sum(people.values())), fnmr=None),
             *(
-                GroupRates(grouping=GROUPING, group=group, fmr=rate(fmr, people[group]), fnmr=None)
-                for group, fmr in rates.items()
+                GroupRates(grouping=GROUPING, group=group, fmr=rate(own, people[group]), fnmr=None)
+                for group, own in rates.items()
             ),
         ),
     )

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from countenance.ledger.receipts import read_receipt
+from countenance.service.pins import Pins
+from countenance.settings import Settings
 from tests.acceptance.conftest import COMMAND
+from tests.audits import audit
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
@@ -96,6 +100,16 @@ class Installation:
             aws_secret_access_key=credentials["aws_secret_access_key"],
             config=Config(retries={"total_max_attempts": 1}, **config),
         )
+
+    def qualify(self, similarity: float) -> None:
+        """Have the face model pass what an investigation requires, by a report that says so."""
+        fmrs = {50.0: 1e-3, similarity: 1e-6}
+        record = audit(Pins(Settings(data=self.data)).in_use()[0], fmrs=fmrs, made_on=f"{datetime.now(UTC):%Y-%m-%d}")
+        report = self.data.with_name("report.json")
+        report.write_text(record.text())
+        purpose = ("--purpose", "criminal_investigation")
+        judged = self.run("fairness", "qualify", str(report), *purpose, "--similarity", f"{similarity:g}")
+        assert judged["state"] == "qualified"
 
     def key(self, principal: str, purpose: str, *more: str) -> RekognitionClient:
         """A client with a new key of somebody."""
@@ -184,7 +198,8 @@ def test_matches_are_withheld_until_two_others_have_confirmed_them(
 def test_a_withheld_comparison_says_nothing_of_the_others_either(
     installation: Installation, photo: dict[str, bytes], portraits: dict[str, Path]
 ) -> None:
-    """The police may compare once the moratorium has ended; what they may see stays with the reviewers."""
+    """With the moratorium ended and a qualified face model the police may compare; only reviewers see what it finds."""
+    installation.qualify(80.0)
     change = installation.run("moratorium", "end", "moratorium-2020")["id"]
     installation.run("policy", "approve", change, "--principal", "olu")
     try:

@@ -12,7 +12,8 @@ from countenance.ledger import checkpoints, entries, receipts
 from countenance.ledger.entries import KeyChange
 from countenance.ledger.keys import KeyFile
 from countenance.ledger.log import Ledger
-from countenance.ledger.notes import LogKey, Verifier
+from countenance.ledger.notes import InvalidNote, LogKey, Note, Verifier, parse
+from countenance.ledger.rotation import handover
 
 from .conftest import NAME, Installation, erasure
 
@@ -171,3 +172,27 @@ def test_a_machine_that_has_not_been_given_the_new_key_waits_for_it(ledger: Ledg
     assert new != newest
     installation.key.write_bytes(newest)
     assert other.append([erasure()]) == [5]
+
+
+def test_a_statement_stays_signed_by_the_log_after_its_key_handed_over(
+    ledger: Ledger, installation: Installation
+) -> None:
+    text = "a face model is qualified\nfor something\n"
+    note, other = ledger.sign(text), installation.open()
+    ledger.rotate(LogKey.generate(NAME))
+    newer = ledger.sign(text)
+    for process in (ledger, other, installation.open()):
+        assert process.signed(note) == process.signed(newer) == text
+    stranger = LogKey.generate(NAME)
+    forged = str(Note(text, (stranger.sign(text),)))
+    for altered in (note.replace("something", "anything"), forged, text):
+        with pytest.raises(InvalidNote):
+            ledger.signed(altered)
+
+
+def test_nothing_is_signed_that_could_be_taken_for_the_log_itself(ledger: Ledger) -> None:
+    """A checkpoint begins with an origin, which has no space; what hands the key over begins with words of its own."""
+    checkpoint = parse(ledger.checkpoint()).text
+    for text in (checkpoint, handover(ledger.vkey, ledger.vkey), "", "one\n", " one\n", "no newline at the end"):
+        with pytest.raises(ValueError, match="in several words"):
+            ledger.sign(text)

@@ -12,7 +12,13 @@ from countenance.policy.decisions import Decision
 from countenance.policy.engine import PolicyEngine
 from countenance.policy.examples import examples_of
 from countenance.policy.packs import shipped
-from countenance.policy.requests import CollectionFacts, OrganizationFacts, PrincipalFacts, RequestFacts
+from countenance.policy.requests import (
+    CollectionFacts,
+    OrganizationFacts,
+    PrincipalFacts,
+    QualificationFacts,
+    RequestFacts,
+)
 from countenance.policy.vocabulary import AuthorizationState, LegalBasis, OrganizationKind, Purpose, Sensitivity
 from tests.unit.policy.asking import (
     ARREST_PHOTOS,
@@ -31,6 +37,7 @@ from tests.unit.policy.asking import (
 
 ANOTHER_USE = "the purpose must be missing_child or trafficking_victim, against a collection kept for missing persons"
 AUTHORIZATION = "needs an authorization of kind court_order, warrant, statutory_duty or emergency"
+QUALIFICATION = "the face model must be qualified for criminal_investigation"
 MORATORIUM = "the moratorium moratorium-2020 must be ended by a logged decision"
 
 
@@ -56,6 +63,12 @@ def test_police_without_an_authorization_at_a_low_threshold_are_told_both() -> N
         ({"principal": member(POLICE, debts=1)}, "the overdue emergency must be approved or refused"),
         ({"principal": member(POLICE, suspended=True)}, "the suspension must be lifted"),
         ({"moratoria": frozenset({"moratorium-2020"})}, MORATORIUM),
+        ({"qualification": None}, QUALIFICATION),
+        ({"qualification": QualificationFacts(threshold=99, valid_until=NOW)}, QUALIFICATION),
+        (
+            {"qualification": QualificationFacts(threshold=99.5, valid_until=NOW + DAY)},
+            "the threshold must be at least 99.5",
+        ),
         (
             {"collection": CollectionFacts(purposes=frozenset({Purpose.RESEARCH}))},
             "the collection must be opened for criminal_investigation by the operator or an oversight organization",
@@ -83,11 +96,12 @@ def test_everything_that_is_missing_is_told_together() -> None:
         principal=PrincipalFacts(organization=POLICE),
         authorization=None,
         has_case=False,
+        qualification=None,
         threshold=80.0,
         moratoria=frozenset({"moratorium-2020"}),
     )
     assert deciding.decide(bare).unlock[0] == (
-        f"{AUTHORIZATION}; needs training; the threshold must be at least 99; {MORATORIUM}"
+        f"{AUTHORIZATION}; needs training; the threshold must be at least 99; {QUALIFICATION}; {MORATORIUM}"
     )
 
 

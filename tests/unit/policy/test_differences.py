@@ -238,3 +238,22 @@ def test_a_permit_that_another_gives_already_changes_nothing() -> None:
     comparison = compare((BASE,), (BASE, pack(operators)), NOW)
     assert comparison.asked == 9 * len(Purpose) * (len(Sensitivity) + 1)
     assert comparison.differences == ()
+
+
+def test_a_rule_about_face_models_is_told_by_what_they_are() -> None:
+    """One that a named person lets serve, one that nobody has judged, and one that is judged at a higher threshold."""
+    rule = (
+        '@id("{0}") @source("a test") @message("no") '
+        'forbid (principal, action in Countenance::Action::"search", resource) '
+        'when {{ principal.organization.kind == "research" && {1} }};'
+    )
+    waived = rule.format("waived", "context has qualification && context.qualification.waived")
+    (told,) = compare((BASE,), (BASE, pack(waived)), NOW).differences
+    assert told.facts["qualification"] == ("a face model by a waiver",)
+    assert "with a face model by a waiver" in told.sentence
+    both = "context has qualification && context has threshold"
+    higher = f"{both} && context.threshold.lessThan(context.qualification.threshold)"
+    (told,) = compare((BASE,), (BASE, pack(rule.format("higher", higher))), NOW).differences
+    assert told.facts["qualification"] == ("a face model qualified for a higher threshold",)
+    (told,) = compare((BASE,), (BASE, pack(rule.format("none", "!(context has qualification)"))), NOW).differences
+    assert told.facts["qualification"] == ("an unqualified face model",)

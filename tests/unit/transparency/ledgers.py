@@ -27,7 +27,9 @@ from countenance.ledger.entries import (
     Outcome,
     PolicyChange,
     PolicyReference,
+    Qualification,
     Review,
+    Waiver,
     read,
     timestamp,
     written,
@@ -198,6 +200,32 @@ class Story:
     def expire(self, faces: int, *, late_by: timedelta = timedelta(0), late: bool = False) -> None:
         """The sweeper erases what was kept long enough."""
         self.add(Deletion(reason="retention", faces=faces, due=timestamp(self.now - late_by), late=late))
+
+    def judge(
+        self, state: str, *, reasons: Sequence[str] = ("gender=Female: 20 times",), waived_by: str | None = None
+    ) -> None:
+        """The face model is held against what an investigation requires; somebody of the oversight may waive it."""
+        until = timestamp(self.now + timedelta(days=90))
+        why = "No other model <is> here yet."
+        waiver = None if waived_by is None else Waiver(actor=actor("oversight", waived_by), reason=why, until=until)
+        self.add(
+            Qualification(
+                qualification=uid("q", "model"),
+                state=state,  # type: ignore[arg-type]
+                model=MODEL,
+                purpose="criminal_investigation",
+                threshold=99.0,
+                report="8" * 64,
+                statement=None if state == "refused" else "9" * 64,
+                valid_from=None if state == "refused" else timestamp(self.now),
+                valid_until=None if state == "refused" else until,
+                groupings=("gender, race",),
+                not_shown=2,
+                reasons=tuple(reasons),
+                waiver=waiver,
+                actor=actor("operator"),
+            )
+        )
 
     def authorize(self, name: str, state: str, basis: str = "court_order", **more: object) -> None:
         terms: dict[str, object] = {

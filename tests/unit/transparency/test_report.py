@@ -312,3 +312,52 @@ def test_what_waits_is_told_as_of_the_last_entry(sparse: Report) -> None:
     assert told(sparse, "emergencies")["waiting, deadline not passed", "count"] == "small"
     assert told(sparse, "searches_by_result")["operator", "unfinished"] == "small"
     assert uid("a", "urgent") not in to_json(sparse)
+
+
+def test_a_face_model_that_did_not_pass_is_told_with_who_waives_it_why_and_until_when() -> None:
+    story = Story()
+    story.install("law_enforcement")
+    story.judge("refused")
+    assert not any("Face model" in sentence for sentence in report_of(story).headlines)
+    story.judge("waived", waived_by="cleo")
+    told = report_of(story)
+    cleo = uid("p", "oversight", "cleo")
+    (sentence,) = [sentence for sentence in told.headlines if sentence.startswith("Face model")]
+    assert sentence == (
+        "Face model 2.0 did not pass, and serves the purpose criminal_investigation at Similarity 99 until 2026-04-01 "
+        f"by a waiver of {cleo} (oversight): No other model <is> here yet. It did not pass because: "
+        "gender=Female: 20 times"
+    )
+    refused, waived = told.qualifications
+    assert (refused.state, refused.valid_until, refused.waived_by, refused.not_shown) == ("refused", None, None, 2)
+    assert (waived.waived_by, waived.waived_by_kind, waived.by) == (cleo, "oversight", "operator")
+    page = to_html(told)
+    assert "No other model &lt;is&gt; here yet." in page
+    assert cleo in page
+    Draft202012Validator(json.loads(report_schema())).validate(json.loads(to_json(told)))
+    rows = list(csv.reader(io.StringIO(to_csv(told))))
+    assert ["qualifications", str(waived.index), "waived_by", cleo, ""] in rows
+
+
+def test_a_waiver_that_is_over_or_was_revoked_serves_nothing_in_the_sentences_and_stays_in_the_table() -> None:
+    over, revoked = Story(), Story()
+    for story in (over, revoked):
+        story.install("law_enforcement")
+        story.judge("waived", waived_by="cleo")
+    over.wait(days=91)
+    over.search("law_enforcement", "missing_child")
+    revoked.judge("revoked")
+    for story, states in ((over, ["waived"]), (revoked, ["waived", "revoked"])):
+        told = report_of(story)
+        assert not any(sentence.startswith("Face model") for sentence in told.headlines)
+        assert [one.state for one in told.qualifications] == states
+
+
+def test_a_model_that_passed_is_told() -> None:
+    story = Story()
+    story.install("law_enforcement")
+    story.judge("qualified", reasons=())
+    sentence = (
+        "Face model 2.0 is qualified to serve the purpose criminal_investigation at Similarity 99 until 2026-04-01."
+    )
+    assert sentence in report_of(story).headlines

@@ -20,6 +20,8 @@ def leaves() -> list[bytes]:
     story = half_a_year()
     story.authorize("one", "pending", beneficiary=beneficiary("oversight"), actor=actor("operator"))
     story.add(KeyChange(subject="log_key", change="rotated", old_vkey="a+b+c", new_vkey="d+e+f", signature="g"))
+    story.judge("refused")
+    story.judge("waived", waived_by="cleo")
     return story.leaves()
 
 
