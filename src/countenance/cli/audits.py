@@ -7,19 +7,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from countenance.cli.configuration import with_settings
-from countenance.cli.output import AsJson, print_json, print_table, progress, say
+from countenance.cli.output import AsJson, notice, print_json, print_table, progress, say
 from countenance.policy.vocabulary import Purpose
 from countenance.settings import Settings
 
 if TYPE_CHECKING:
     from countenance.fairness.audit import Question
-    from countenance.fairness.record import OperatingPoint, Rate
-    from countenance.fairness.sources import Faces, Source, Watching
+    from countenance.fairness.evidence import Evidence
+    from countenance.fairness.record import AuditRecord, OperatingPoint, Rate
+    from countenance.fairness.sources import Faces, Service, Source, Watching
 
 # The thresholds that an audit shows when none is asked for.
 USUAL_SIMILARITIES = (80.0, 90.0, 95.0, 99.0)
@@ -28,6 +29,7 @@ USUAL_FMRS = (1e-3, 1e-4)
 # Files in the folder of a report that are for this machine only: they hold templates, or show faces.
 CACHE = "templates.cache"
 CHECKPOINT = "comparisons.checkpoint"
+ANSWERS = "answers.journal"
 
 CardArgument = Annotated[
     Path,
@@ -102,6 +104,22 @@ def audit(
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A Ray cluster that compares, in place of this machine alone.")
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Send the photos to a service that speaks Rekognition's API; aws is Amazon's."
+        ),
+    ] = None,
+    way: Annotated[
+        Literal["compare", "search"],
+        typer.Option(help="Ask it for pairs, by CompareFaces, or for all comparisons, by IndexFaces and SearchFaces."),
+    ] = "compare",
+    non_mated: Annotated[
+        int | None, typer.Option(min=0, help="Non-mated pairs to ask it for, over all groups; 10,000 when absent.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(min=0, help="What a call costs; 0.001 when absent.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.01, help="Calls a second, at most; 5 when absent.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Send the photos without asking again.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure error rates by demographic group, and write the report: a page, JSON, CSV and a model card.
@@ -110,19 +128,24 @@ def audit(
     Similarity 80, 90, 95 and 99 where the engine has a calibration, and false match rates of 1e-3 and 1e-4.
     """
     # Imported when needed: the runtimes behind it take a second to load.
-    from countenance.fairness import doubts  # noqa: PLC0415
-    from countenance.fairness.audit import Circumstances, Question, audit_enrolment, audit_table  # noqa: PLC0415
-    from countenance.fairness.enrolment import Enrolment  # noqa: PLC0415
+    from countenance.fairness.audit import Question  # noqa: PLC0415
     from countenance.fairness.paired import FILE, errors_of  # noqa: PLC0415
     from countenance.fairness.report import write_report  # noqa: PLC0415
     from countenance.fairness.sources import Source  # noqa: PLC0415
 
     out.mkdir(parents=True, exist_ok=True)
     source = Source(card, folder, export, _groupings(by), out / CACHE if keep_templates else None)
-    with _faces(settings, source) as (faces, watching):
+    service = None
+    if endpoint is not None:
+        given = {"non_mated": non_mated, "price": price, "rate": rate}
+        service = _service(
+            endpoint, way, out / ANSWERS, {name: value for name, value in given.items() if value is not None}
+        )
+    with _faces(settings, source, service, sent_unasked=yes) as (faces, watching):
         chosen = similarity or score or fmr or worst_group_fmr
+        means_similarity = faces.calibration is not None or faces.scores_are_similarities
         question = Question(
-            similarities=similarity or ([] if chosen or faces.calibration is None else USUAL_SIMILARITIES),
+            similarities=similarity or ([] if chosen or not means_similarity else USUAL_SIMILARITIES),
             scores=score or [],
             overall=fmr or ([] if chosen else USUAL_FMRS),
             worst_group=worst_group_fmr or ([] if chosen else USUAL_FMRS),
@@ -136,16 +159,7 @@ def audit(
             ray=ray,
             checkpoint=out / CHECKPOINT if keep_templates else None,
         )
-        if isinstance(faces.content, Enrolment):
-            assert evidence.pairs is not None
-            found = doubts.find(faces.content, evidence.pairs, evidence.mates)
-            doubts.write_page(found, faces.content.data_set, out, settings)
-            circumstances = Circumstances(_command(card, folder), faces.engine, found.counts)
-            record = audit_enrolment(faces.content, evidence, question, circumstances, faces.calibration)
-        else:
-            circumstances = Circumstances(_command(card, folder), faces.engine)
-            similarities = faces.scores_are_similarities
-            record = audit_table(faces.content, evidence, question, circumstances, scores_are_similarities=similarities)
+        record = _record(settings, faces, evidence, question, command=_command(card, folder), out=out)
     files = write_report(record, out)
     errors = errors_of(faces.content, evidence, record.points)
     if errors is not None:
@@ -243,11 +257,58 @@ def compare(
     )
 
 
-@contextmanager
-def _faces(settings: Settings, source: Source) -> Iterator[tuple[Faces, Watching]]:
-    """What the source holds; while it is read and compared, somebody is told how far it is."""
-    from countenance.fairness.sources import Watching, read  # noqa: PLC0415
+def _service(url: str, way: str, journal: Path, given: dict[str, Any]) -> Service:
+    from countenance.fairness.plans import Way  # noqa: PLC0415
+    from countenance.fairness.sources import Service  # noqa: PLC0415
 
+    return Service(None if url == "aws" else url, Way(way), journal, **given)
+
+
+def _record(
+    settings: Settings, faces: Faces, evidence: Evidence, question: Question, *, command: str, out: Path
+) -> AuditRecord:
+    """What the comparisons show; what looks wrong in photos is written beside the report before."""
+    from countenance.fairness import doubts  # noqa: PLC0415
+    from countenance.fairness.audit import Circumstances, audit_enrolment, audit_table  # noqa: PLC0415
+    from countenance.fairness.enrolment import Enrolment  # noqa: PLC0415
+
+    if isinstance(faces.content, Enrolment):
+        assert evidence.pairs is not None
+        found = doubts.find(faces.content, evidence.pairs, evidence.mates)
+        doubts.write_page(found, faces.content.data_set, out, settings)
+        circumstances = Circumstances(command, faces.engine, found.counts)
+        return audit_enrolment(faces.content, evidence, question, circumstances, faces.calibration)
+    return audit_table(
+        faces.content,
+        evidence,
+        question,
+        Circumstances(command, faces.engine),
+        scores_are_similarities=faces.scores_are_similarities,
+        photos=faces.photos,
+    )
+
+
+@contextmanager
+def _faces(
+    settings: Settings, source: Source, service: Service | None = None, *, sent_unasked: bool = False
+) -> Iterator[tuple[Faces, Watching]]:
+    """What the source holds; while it is read and compared, somebody is told how far it is.
+
+    Before photos are sent to a service, somebody is told what it costs, and says yes.
+    """
+    from countenance.fairness.sources import Watching, ask, photos_of, read  # noqa: PLC0415
+
+    planned = None
+    if service is not None:
+        planned = service.plan(photos_of(source))
+        where = service.url or "Amazon"
+        notice(
+            f"{len(planned.data_set.images):,} photos are sent to {where}: {planned.calls:,} calls for "
+            f"{planned.mated:,} mated and {planned.non_mated:,} non-mated comparisons, which cost about "
+            f"{planned.cost:,.2f} and take about {planned.seconds / 60:,.0f} minutes."
+        )
+        if not sent_unasked:
+            typer.confirm("Send them?", abort=True, err=True)
     with progress("done") as bar:
         tasks = {name: bar.add_task(name, total=None, visible=False) for name in ("photos", "comparisons")}
 
@@ -258,7 +319,10 @@ def _faces(settings: Settings, source: Source) -> Iterator[tuple[Faces, Watching
             bar.update(tasks["comparisons"], completed=done, total=of, visible=True)
 
         watching = Watching(photos, comparisons)
-        yield read(settings, source, watching), watching
+        if service is None or planned is None:
+            yield read(settings, source, watching), watching
+        else:
+            yield ask(service, planned, watching), watching
 
 
 def _groupings(by: Sequence[str] | None) -> list[list[str]] | None:

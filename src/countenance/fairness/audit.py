@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from countenance import __version__
 from countenance.errors import InvalidParameter
 from countenance.fairness import answers
-from countenance.fairness.datasets import Image
+from countenance.fairness.datasets import DataSet, Image
 from countenance.fairness.enrolment import Enrolment
 from countenance.fairness.evidence import Evidence, Group, groupings_of
 from countenance.fairness.identification import identify
@@ -92,6 +92,14 @@ class Circumstances:
     doubts: Doubts | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """The photos that scores were made of, and those in which whoever made them found no face."""
+
+    data_set: DataSet
+    failures: Sequence[Image]
+
+
 def audit_enrolment(
     enrolment: Enrolment,
     evidence: Evidence,
@@ -117,7 +125,7 @@ def audit_enrolment(
         circumstances,
         audited,
         points,
-        populations=list(_populations(enrolment, evidence, question.confidence)),
+        populations=list(_populations(data_set, enrolment.failures, evidence, question.confidence)),
     ).model_copy(
         update={
             "identification": tuple(identify(enrolment, points, confidence=question.confidence)),
@@ -132,19 +140,23 @@ def audit_table(
     question: Question,
     circumstances: Circumstances,
     *,
-    scores_are_similarities: bool,
+    scores_are_similarities: bool = False,
+    photos: Photos | None = None,
 ) -> AuditRecord:
-    """What a table of scores shows."""
+    """What a table of scores shows; `photos`: whose faces were sent to whoever made them, where that is known."""
     points = audit_points(evidence, question, None, scores_are_similarities=scores_are_similarities)
     audited = AuditedDataSet(
         card=table.card,
         subjects=table.subjects or 0,
-        images=0,
+        images=0 if photos is None else len(photos.data_set.images),
         groupings=tuple(grouping for grouping in evidence.groupings if grouping != ALL),
         digest=table.digest,
         doubts=circumstances.doubts,
     )
-    populations = [_population(evidence, group, images=0, failures=None) for group in evidence.groups]
+    if photos is None:
+        populations = [_population(evidence, group, images=0, failures=None) for group in evidence.groups]
+    else:
+        populations = list(_populations(photos.data_set, photos.failures, evidence, question.confidence))
     return _record(evidence, question, circumstances, audited, points, populations=populations)
 
 
@@ -209,18 +221,19 @@ def _record(
     )
 
 
-def _populations(enrolment: Enrolment, evidence: Evidence, confidence: float) -> Iterator[Population]:
-    images = enrolment.data_set.images
-    failed = None if enrolment.failures is None else {image.name for image in enrolment.failures}
-    for grouping in groupings_of(enrolment.data_set, images):
+def _populations(
+    data_set: DataSet, failures: Sequence[Image] | None, evidence: Evidence, confidence: float
+) -> Iterator[Population]:
+    images = data_set.images
+    failed = None if failures is None else {image.name for image in failures}
+    for grouping in groupings_of(data_set, images):
         for place, name in enumerate(grouping.groups):
             members = [image for image, group in zip(images, grouping.of_image, strict=True) if group == place]
-            failures = None if failed is None else _failures(members, failed, confidence)
             yield _population(
                 evidence,
                 Group(grouping.name, name),
                 images=len(members),
-                failures=failures,
+                failures=None if failed is None else _failures(members, failed, confidence),
                 subjects=len({image.identity for image in members}),
             )
 

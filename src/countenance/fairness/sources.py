@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countenance.errors import InvalidParameter, Misconfigured
+from countenance.fairness.audit import Photos
 from countenance.fairness.clusters import RayPool
 from countenance.fairness.comparisons import quietly
-from countenance.fairness.datasets import read_data_set
+from countenance.fairness.datasets import DataSet, read_data_set
+from countenance.fairness.endpoint import Endpoint
 from countenance.fairness.enrolment import Enrolment, enrol
 from countenance.fairness.evidence import Evidence, of_table, of_templates
 from countenance.fairness.exports import read_export
+from countenance.fairness.inquiries import inquire
+from countenance.fairness.plans import DEFAULT_NON_MATED, DEFAULT_PRICE, DEFAULT_RATE, Plan, Way, plan
 from countenance.fairness.record import Engine
 from countenance.fairness.scores import ScoreTable, is_of_scores, read_scores
 from countenance.settings import InferencePrecision, Settings
@@ -29,6 +33,22 @@ class Watching:
 
     photos: Tell = quietly
     comparisons: Tell = quietly
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Somebody else's endpoint: `url` None is Amazon's own. `journal` keeps its answers, so that none is paid twice."""
+
+    url: str | None
+    way: Way
+    journal: Path
+    non_mated: int = DEFAULT_NON_MATED
+    price: float = DEFAULT_PRICE
+    rate: float = DEFAULT_RATE
+
+    def plan(self, data_set: DataSet) -> Plan:
+        """What would be asked of it; nothing is sent."""
+        return plan(data_set, self.way, non_mated=self.non_mated, price=self.price, rate=self.rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +70,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
-    """What a source holds, before anything is compared; `calibration` None: nobody says what its scores mean."""
+    """What a source holds, before anything is compared.
+
+    `calibration` None: nobody says what its scores mean. `photos`: what was sent to whoever made a table of scores.
+    """
 
     content: Enrolment | ScoreTable
     engine: Engine
     calibration: Calibration | None
+    photos: Photos | None = None
 
     @property
     def scores_are_similarities(self) -> bool:
@@ -103,11 +127,9 @@ def read(settings: Settings, source: Source, watching: Watching) -> Faces:
         version = header.face_model_version
         engine = Engine(kind="templates", name=header.collection_id, face_model_version=version)
         return Faces(enrolment, engine, _calibration(settings, version))
-    if source.photos is None:
-        raise InvalidParameter(f"{source.card} describes photos: name the folder that they are in, too.")
+    data_set = photos_of(source)
     if settings.inference_precision is InferencePrecision.AUTO:
         settings = settings.model_copy(update={"inference_precision": InferencePrecision.F32})
-    data_set = read_data_set(source.card, source.photos, source.groupings)
     vision = Vision(settings)
     enrolment = enrol(vision, settings, data_set, lambda _, done, of: watching.photos(done, of), cache=source.cache)
     version = vision.face_model_version
@@ -123,6 +145,26 @@ def read(settings: Settings, source: Source, watching: Watching) -> Faces:
         precision=settings.inference_precision.value,
     )
     return Faces(enrolment, engine, calibration)
+
+
+def photos_of(source: Source) -> DataSet:
+    """The photos of a source, none of them opened. Raises `InvalidParameter` for one that is not photos."""
+    if source.photos is None:
+        raise InvalidParameter(f"{source.card} describes photos: name the folder that they are in, too.")
+    return read_data_set(source.card, source.photos, source.groupings)
+
+
+def ask(service: Service, planned: Plan, watching: Watching) -> Faces:
+    """Send the photos of a plan to somebody else's service; its scores are its Similarity.
+
+    Raises `Misconfigured` where it cannot be reached or refuses, `InvalidParameter` where it finds no face at all.
+    """
+    endpoint = Endpoint(service.url, rate=service.rate)
+    answers = inquire(endpoint, planned, journal=service.journal, progress=watching.photos)
+    engine = Engine(
+        kind="endpoint", name=endpoint.name, face_model_version=answers.face_model_version, notes=answers.notes
+    )
+    return Faces(answers.table, engine, None, Photos(planned.data_set, answers.failures))
 
 
 def _calibration(settings: Settings, face_model_version: str) -> Calibration | None:

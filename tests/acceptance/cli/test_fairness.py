@@ -146,8 +146,9 @@ def test_what_cannot_be_audited_is_refused_with_a_sentence(shell: Shell, tmp_pat
     assert "no.toml" in shell.refused("fairness", "audit", tmp_path / "no.toml", "--out", "r")
 
 
-def test_photos_go_through_the_recognizer_that_serves(shell: Shell, portraits: dict[str, Path]) -> None:
-    folder = shell.home / "photos"
+def write_photos(home: Path, portraits: dict[str, Path]) -> None:
+    """Three photos of one president, and one each of others; nobody is in the last."""
+    folder = home / "photos"
     folder.mkdir()
     names = ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "astronaut.png", "coffee.png"]
     for name in names:
@@ -155,7 +156,11 @@ def test_photos_go_through_the_recognizer_that_serves(shell: Shell, portraits: d
     people = ["o", "o", "o", "b", "e", "c"]
     rows = [f"{name},{who},{'x' if who == 'o' else 'y'}" for name, who in zip(names, people, strict=True)]
     (folder / "people.csv").write_text("\n".join(["file,who,party", *rows]) + "\n")
-    (shell.home / "card.toml").write_text(PHOTOS)
+    (home / "card.toml").write_text(PHOTOS)
+
+
+def test_photos_go_through_the_recognizer_that_serves(shell: Shell, portraits: dict[str, Path]) -> None:
+    write_photos(shell.home, portraits)
     answer = shell.json("fairness", "audit", "card.toml", "photos", "--out", "report", "--keep-templates")
     record = AuditRecord.model_validate_json((shell.home / "report" / "report.json").read_text("utf-8"))
     assert record.engine.name == "sface"
@@ -167,3 +172,34 @@ def test_photos_go_through_the_recognizer_that_serves(shell: Shell, portraits: d
     again = shell.json("fairness", "audit", "card.toml", "photos", "--out", "report", "--keep-templates")
     assert again["Answer"] == answer["Answer"]
     assert str(shell.home) not in json.dumps(record.model_dump(mode="json"))
+
+
+def test_a_service_is_measured_from_outside_after_its_price_was_told(
+    shells: Callable[..., Shell], portraits: dict[str, Path]
+) -> None:
+    shell = shells()
+    write_photos(shell.home, portraits)
+    with shell.serving():
+        operator = shell.operator()
+        outside = shells(
+            AWS_ACCESS_KEY_ID=operator["aws_access_key_id"],
+            AWS_SECRET_ACCESS_KEY=operator["aws_secret_access_key"],
+            AWS_DEFAULT_REGION=operator["region"],
+        )
+        write_photos(outside.home, portraits)
+        audit = ("fairness", "audit", "card.toml", "photos", "--out", "report", "--endpoint", operator["endpoint_url"])
+        refused = outside.run(*audit, answer="n\n")
+        assert refused.returncode == 1
+        assert "6 photos are sent to" in refused.stderr
+        assert not (outside.home / "report" / "report.json").exists()
+        outside.json(*audit, "--yes", "--rate", "50", "--similarity", "80")
+    record = AuditRecord.model_validate_json((outside.home / "report" / "report.json").read_text("utf-8"))
+    assert record.engine.kind == "endpoint"
+    (point,) = record.points
+    assert (point.threshold, point.similarity) == (80, 80)
+    everyone = point.of("", "everyone")
+    assert everyone.fnmr is not None
+    assert (everyone.fnmr.errors, everyone.fnmr.comparisons) == (0, 3)
+    failures = {one.group: one.failures for one in record.populations}["everyone"]
+    assert failures is not None
+    assert (failures.errors, failures.comparisons) == (1, 6)
