@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from countenance.fairness.record import AgeGap, Curve, Distribution, Rate
 from countenance.fairness.report.figures import (
     BLUE,
+    CHARACTER,
     INK,
     LINE,
     ORANGE,
@@ -25,16 +26,16 @@ from countenance.fairness.report.figures import (
     label_decades,
     new_figure,
 )
-from countenance.fairness.report.rate_charts import ends
+from countenance.fairness.report.rate_charts import LINE_HEIGHT, TALLEST, ends
 from countenance.fairness.report.words import lines
 
 COLUMNS = 4
+# Inches.
 SIDE = 1.5
+SMALLEST_SIDE = 0.8
 LEFT = 0.95
 FOOT = 0.62
-HEAD = 0.4
-GAP_X = 0.14
-GAP_Y = 0.46
+GAP = 0.14
 # A score axis is drawn in so many steps.
 STEPS = 100
 
@@ -45,16 +46,18 @@ def small_multiples(names: Sequence[str], draw: Callable[[Axes, int], None], x: 
     """A diagram for each name, `draw` by its number; the axes' labels are at the left and at the bottom."""
     columns = min(COLUMNS, max(len(names), 3))
     rows = math.ceil(len(names) / columns)
-    width = (WIDTH - LEFT - 0.1 - GAP_X * (columns - 1)) / columns
-    figure = new_figure(rows * (SIDE + GAP_Y) + FOOT)
-    for place, name in enumerate(names):
+    width = (WIDTH - LEFT - 0.1 - GAP * (columns - 1)) / columns
+    titles = [lines(name, int(width / CHARACTER)) for name in names]
+    head = 0.13 + LINE_HEIGHT * max(title.count("\n") + 1 for title in titles)
+    side = min(SIDE, max(SMALLEST_SIDE, (TALLEST - FOOT) / rows - GAP - head))
+    figure = new_figure(rows * (side + GAP + head) + FOOT)
+    for place, title in enumerate(titles):
         row, column = divmod(place, columns)
-        axes = axes_at(figure, LEFT + column * (width + GAP_X), HEAD + row * (SIDE + GAP_Y), width, SIDE)
+        axes = axes_at(figure, LEFT + column * (width + GAP), head + row * (side + GAP + head), width, side)
         draw(axes, place)
-        axes.set_title(lines(name, int(width / 0.073)), loc="left", fontsize=TEXT - 0.5, linespacing=1.1)
+        axes.set_title(title, loc="left", fontsize=TEXT - 0.5, linespacing=1.1)
         axes.tick_params(labelleft=column == 0, labelbottom=place + columns >= len(names))
-    height = figure.get_figheight()
-    figure.text(0.5, 0.06 / height, x, ha="center", va="bottom", fontsize=TEXT)
+    figure.text(0.5, 0.06 / figure.get_figheight(), x, ha="center", va="bottom", fontsize=TEXT)
     figure.text(0.004, 0.5, y, ha="left", va="center", rotation=90, fontsize=TEXT)
     return figure
 

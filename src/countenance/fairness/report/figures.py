@@ -21,15 +21,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-# What the page's style sheet decides: ink on paper, or the other way round in the dark.
+# What the page's style sheet decides, since it is another in the dark: ink on paper, and what stands out.
 INK = "#1a1a1a"
 QUIET = "#5c5c5c"
 LINE = "#d0d0d0"
 PAPER = "#ffffff"
-_OF_THE_PAGE = {INK: "currentColor", QUIET: "var(--quiet)", LINE: "var(--line)", PAPER: "var(--paper)"}
-
 BLUE = "#0072b2"
 ORANGE = "#d55e00"
+_OF_THE_PAGE = {
+    INK: "currentColor",
+    QUIET: "var(--quiet)",
+    LINE: "var(--line)",
+    PAPER: "var(--paper)",
+    BLUE: "var(--blue)",
+    ORANGE: "var(--orange)",
+}
 
 # Inches: the width of the text of an A4 page.
 WIDTH = 7.2
@@ -75,8 +81,7 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: its SVG, what it shows in a sentence or two (its caption), and what can be seen in it (for those who
-    cannot see it)."""
+    """A figure, its SVG, and what it shows in a sentence or two."""
 
     svg: str
     caption: str
@@ -103,14 +108,13 @@ def svg(figure: Figure, name: str, seen: str) -> str:
     text = re.sub(r"\s*\n\s*", " ", text)
     for own, of_the_page in _OF_THE_PAGE.items():
         text = text.replace(own, of_the_page)
-    width = figure.get_figwidth() / WIDTH
-    head = f'<svg role="img" aria-label="{escape(seen)}" style="width: {100 * width:.4g}%"'
+    head = f'<svg role="img" aria-label="{escape(seen)}"'
     return re.sub(r'<svg( xmlns:xlink="[^"]*")? width="[^"]*" height="[^"]*"', lambda _: head, text, count=1)
 
 
-def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure, in inches."""
-    return Figure(figsize=(width, height))
+def new_figure(height: float) -> Figure:
+    """An empty figure of the page's width and a height in inches."""
+    return Figure(figsize=(WIDTH, height))
 
 
 def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

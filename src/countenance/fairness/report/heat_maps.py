@@ -14,29 +14,27 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from countenance.fairness.record import Rate
-from countenance.fairness.report.figures import CHARACTER, LINE, TEXT, WIDTH, axes_at, new_figure
-from countenance.fairness.report.words import lines
+from countenance.fairness.report.figures import LINE, TEXT, WIDTH, axes_at, new_figure
+from countenance.fairness.report.rate_charts import rows_for
 
-LABEL = 30
-# Inches: a cell's sides.
-CELL_WIDTH = 0.46
-CELL_HEIGHT = 0.25
+# Inches: a cell's width.
+CELL = 0.46
+# Black and white stand out equally from this luminance (WCAG 2).
+EVEN = 0.179
 
 
 def cross_figure(names: Sequence[str], cells: Mapping[tuple[int, int], Rate]) -> Figure:
     """The triangle: `cells` by the numbers of two groups, the greater first."""
-    labels = [f"{lines(name, LABEL)}  {number}" for number, name in enumerate(names, 1)]
-    longest = max(len(line) for name in labels for line in name.split("\n"))
-    left = longest * CHARACTER + 0.15
-    width = min(CELL_WIDTH, (WIDTH - left - 0.1) / len(names))
-    figure = new_figure(0.1 + CELL_HEIGHT * len(names) + 0.3)
-    axes = axes_at(figure, left, 0.1, width * len(names), CELL_HEIGHT * len(names))
+    labels, left, height = rows_for([f"{name} ({number})" for number, name in enumerate(names, 1)])
+    width = min(CELL, (WIDTH - left - 0.1) / len(names))
+    figure = new_figure(0.1 + height * len(names) + 0.3)
+    axes = axes_at(figure, left, 0.1, width * len(names), height * len(names))
     axes.grid(False)
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_yticks(range(len(names)), labels, fontsize=TEXT)
+    axes.set_yticks(range(len(names)), labels, fontsize=TEXT - 0.5)
     axes.set_xticks(range(len(names)), [str(number) for number in range(1, len(names) + 1)], fontsize=TEXT)
     axes.tick_params(length=0)
     seen = [rate.rate for rate in cells.values() if rate.rate]
@@ -53,7 +51,7 @@ def cross_figure(names: Sequence[str], cells: Mapping[tuple[int, int], Rate]) ->
         share = 0.05 + 0.95 * (math.log10(rate.rate) - low) / max(high - low, 1e-9)
         color = colormaps["cividis_r"](share)
         axes.add_patch(Rectangle(corner, 1, 1, facecolor=color, edgecolor="#fefefe", linewidth=0.6))
-        ink = "#fefefe" if _luminance(color) < 0.4 else "#101010"
+        ink = "#fefefe" if _luminance(color) < EVEN else "#101010"
         style = "normal" if rate.shown else "italic"
         number = _in_a_million(rate.rate)
         axes.text(column, row, number, ha="center", va="center", fontsize=size, color=ink, fontstyle=style)
@@ -71,5 +69,6 @@ def _in_a_million(rate: float) -> str:
 
 
 def _luminance(color: tuple[float, float, float, float]) -> float:
-    red, green, blue, _ = color
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    """Relative luminance of WCAG 2."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in color[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

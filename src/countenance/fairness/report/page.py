@@ -18,7 +18,7 @@ from countenance.fairness.record import (
 )
 from countenance.fairness.report import words
 from countenance.fairness.report.figures import Picture, drawing
-from countenance.fairness.report.pictures import Pictures
+from countenance.fairness.report.pictures import Pictures, by_fmr
 from countenance.fairness.report.searches import search_views
 
 # Of each error, in a table: there may be one for every two groups.
@@ -95,12 +95,19 @@ def to_html(record: AuditRecord) -> str:
             groupings=pictures.groupings,
             populations={grouping: _populations(record, grouping) for grouping in (ALL, *pictures.groupings)},
             failures={grouping: pictures.failures(grouping) for grouping in pictures.groupings},
+            headline=_headline(pictures),
             points=[_point_view(point, place, pictures) for place, point in enumerate(record.points, 1)],
             det=[pictures.det(grouping) for grouping in pictures.groupings or [ALL]],
             scores=[pictures.scores(grouping) for grouping in pictures.groupings or [ALL]],
             searches=list(search_views(pictures)),
             ageing=pictures.ageing(),
         )
+
+
+def _headline(pictures: Pictures) -> Picture | None:
+    """Errors at the threshold that the answer speaks of: the first that exists."""
+    point = next((point for point in pictures.record.points if point.threshold is not None), None)
+    return None if point is None else pictures.rates(point, 0, (pictures.groupings or [ALL])[0])
 
 
 def _populations(record: AuditRecord, grouping: str) -> list[Population]:
@@ -129,15 +136,13 @@ def _point_view(point: OperatingPoint, place: int, pictures: Pictures) -> PointV
 
 
 def _grouping_view(point: OperatingPoint, place: int, grouping: str, pictures: Pictures) -> GroupingView:
-    order = pictures.order(grouping)
-    rows = [rates for rates in point.groups if rates.grouping == grouping]
     statements = [one for one in point.statements if one.grouping == grouping]
     first = [one for error in ("FMR", "FNMR") for one in _of(error, statements)[:MOST_STATEMENTS]]
     return GroupingView(
         title=words.grouping_title(grouping),
         grouping=grouping,
         rates=pictures.rates(point, place, grouping),
-        rows=sorted(rows, key=lambda one: order.index(one.group)),
+        rows=by_fmr(point, grouping),
         cross=pictures.cross(point, place, grouping),
         differential=next((one for one in point.differentials if one.grouping == grouping), None),
         statements=first,

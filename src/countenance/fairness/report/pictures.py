@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from countenance.fairness.record import ALL, AuditRecord, Curve, Distribution, OperatingPoint, Rate
+from countenance.fairness.record import ALL, AuditRecord, Curve, Distribution, GroupRates, OperatingPoint, Rate
 from countenance.fairness.report import curve_charts
 from countenance.fairness.report.figures import Picture, svg
 from countenance.fairness.report.heat_maps import cross_figure
@@ -20,49 +20,48 @@ class Pictures:
             *(one.grouping for point in record.points for one in point.groups),
         ]
         self.groupings = [grouping for grouping in dict.fromkeys(found) if grouping != ALL]
-        self._orders = {grouping: self._by_fmr(grouping) for grouping in [ALL, *self.groupings]}
+        self._orders = {grouping: self._order(grouping) for grouping in [ALL, *self.groupings]}
 
     def order(self, grouping: str) -> list[str]:
-        """The groups, highest false match rate first, by the operating point at which most of them are known.
-
-        One order for all thresholds, so that a group is found in the same place.
-        """
+        """All groups, highest false match rate first, by the operating point at which most of them are known."""
         return self._orders[grouping]
 
-    def _by_fmr(self, grouping: str) -> list[str]:
-        points = [[one for one in point.groups if one.grouping == grouping] for point in self.record.points]
-        groups = max(points, key=lambda rates: sum(one.fmr.shown for one in rates), default=[])
-        if not groups:
-            return [one.group for one in self.record.populations if one.grouping == grouping]
-        return [one.group for one in sorted(groups, key=lambda one: -_height(one.fmr))]
-
-    def _names(self, grouping: str) -> list[str]:
-        return [label(grouping, group) for group in self._orders[grouping]]
+    def _order(self, grouping: str) -> list[str]:
+        orders = [by_fmr(point, grouping) for point in self.record.points]
+        best = max(orders, key=lambda rates: sum(one.fmr.shown for one in rates), default=[])
+        members = [one.group for one in self.record.populations if one.grouping == grouping]
+        return list(dict.fromkeys([*(one.group for one in best), *members]))
 
     def rates(self, point: OperatingPoint, place: int, grouping: str) -> Picture:
         """FMR and FNMR of the groups at an operating point."""
-        names, groups = self._names(grouping), self._orders[grouping]
-        found = {one.group: one for one in point.groups if one.grouping == grouping}
+        found = by_fmr(point, grouping)
+        names = [label(grouping, one.group) for one in found]
         everyone = next((one for one in point.groups if one.grouping == ALL), None)
-        fmr = [found[group].fmr if group in found else None for group in groups]
-        fnmr = [found[group].fnmr if group in found else None for group in groups]
-        panels = [Panel("False match rate", fmr, None if everyone is None else everyone.fmr.rate, point.target)]
+        fnmr = [one.fnmr for one in found]
+        panels = [
+            Panel(
+                "False match rate",
+                [one.fmr for one in found],
+                None if everyone is None else everyone.fmr.rate,
+                point.target,
+            )
+        ]
         if any(fnmr):
             whole = everyone.fnmr.rate if everyone and everyone.fnmr else None
             panels.append(Panel("False non-match rate", fnmr, whole))
         told = " ".join(seen(names, panel) for panel in panels)
         target = "" if point.target is None else f" The dotted line is the target, {one_in(point.target)}."
         caption = (
-            f"{point.name}: errors {grouping_title(grouping)}, logarithmic, with {percent(self.record.confidence)} "
-            "intervals. Hollow: too few errors to know the rate. Arrow: no error was seen; the rate is at most where "
-            f"the arrow begins. The dashed line is the rate of everyone.{target}"
+            f"{point.name}: errors {grouping_title(grouping)} on a logarithmic scale, with "
+            f"{percent(self.record.confidence)} intervals. Hollow: too few errors to know the rate. Arrow: no error "
+            f"was seen; the rate is at most where the arrow begins. The dashed line is the rate of everyone.{target}"
         )
         name = f"rates-{place}-{self.number(grouping)}"
         return Picture(svg(rates_figure(names, panels), name, told), caption)
 
     def cross(self, point: OperatingPoint, place: int, grouping: str) -> Picture | None:
         """FMR across groups at an operating point."""
-        groups = self._orders[grouping]
+        groups = [one.group for one in by_fmr(point, grouping)]
         numbers = {group: number for number, group in enumerate(groups)}
         cells = {}
         for one in point.cross:
@@ -71,7 +70,7 @@ class Pictures:
                 cells[first, second] = one.fmr
         if not cells:
             return None
-        names = self._names(grouping)
+        names = [label(grouping, group) for group in groups]
         rates = {cell: rate.rate for cell, rate in cells.items() if rate.rate}
         told = "False match rates across groups."
         if rates:
@@ -151,6 +150,12 @@ class Pictures:
     def number(self, grouping: str) -> int:
         """Of a grouping: part of the identifiers of its figures."""
         return list(self._orders).index(grouping)
+
+
+def by_fmr(point: OperatingPoint, grouping: str) -> list[GroupRates]:
+    """The groups at an operating point, highest false match rate first."""
+    found = [one for one in point.groups if one.grouping == grouping]
+    return sorted(found, key=lambda one: -_height(one.fmr))
 
 
 def _height(rate: Rate | None) -> float:

@@ -28,8 +28,10 @@ from countenance.fairness.report.figures import (
 )
 from countenance.fairness.report.words import lines, one_in
 
-ROW = 0.25
-LABEL = 30
+LABEL = 32
+# Inches: all rows of a figure, so that it and its heading fit on a page, and a line of a label.
+TALLEST = 7.4
+LINE_HEIGHT = 0.122
 HEAD = 0.35
 FOOT = 0.45
 GAP = 0.42
@@ -45,19 +47,27 @@ class Panel:
     target: float | None = None
 
 
+def rows_for(names: Sequence[str]) -> tuple[list[str], float, float]:
+    """Labels of rows in so many lines that they fit on a page, the inches that the widest takes, and a row's height."""
+    most = min(3, max(1, int(TALLEST / len(names) / LINE_HEIGHT)))
+    labels = [lines(name, LABEL, most) for name in names]
+    longest = max(len(line) for name in labels for line in name.split("\n"))
+    used = max(name.count("\n") + 1 for name in labels)
+    height = min((used + 1) * LINE_HEIGHT, max(TALLEST / len(names), used * LINE_HEIGHT))
+    return labels, longest * CHARACTER + 0.15, height
+
+
 def rates_figure(names: Sequence[str], panels: Sequence[Panel]) -> Figure:
     """The panels beside each other, with a row for each of the `names`."""
-    labels = [lines(name, LABEL) for name in names]
-    longest = max(len(line) for name in labels for line in name.split("\n"))
-    left = longest * CHARACTER + 0.15
+    labels, left, row = rows_for(names)
     width = (WIDTH - left - 0.25 - GAP * (len(panels) - 1)) / len(panels)
-    figure = new_figure(HEAD + FOOT + ROW * len(names))
+    figure = new_figure(HEAD + FOOT + row * len(names))
     for place, panel in enumerate(panels):
-        axes = axes_at(figure, left + place * (width + GAP), HEAD, width, ROW * len(names))
+        axes = axes_at(figure, left + place * (width + GAP), HEAD, width, row * len(names))
         _draw(axes, panel, width)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_yticks(range(len(names)), labels if place == 0 else [""] * len(names))
-        axes.tick_params(axis="y", length=0, labelsize=TEXT)
+        axes.tick_params(axis="y", length=0, labelsize=TEXT - 0.5)
     return figure
 
 

@@ -66,9 +66,9 @@ def label(grouping: str, group: str) -> str:
     return clean(group) if values is None else ", ".join(clean(value) or "(empty)" for value in values.groups())
 
 
-def lines(name: str, width: int) -> str:
-    """A name broken into at most two lines of `width` characters."""
-    found = wrap(name, width, max_lines=2, placeholder=" …", break_long_words=True)
+def lines(name: str, width: int, most: int = 3) -> str:
+    """A name broken into at most `most` lines of `width` characters."""
+    found = wrap(name, width, max_lines=most, placeholder=" …", break_long_words=True)
     return "\n".join(found)
 
 

@@ -144,7 +144,8 @@ def test_what_was_not_seen_cannot_be_shown_and_is_at_most_something(audit: Audit
     rest = dict.fromkeys(("identification", "ageing", "curves", "distributions"), ())
     write_report(audit.model_copy(update={"points": points, **rest}), tmp_path)
     said = Page((tmp_path / "report.html").read_text("utf-8")).said
-    assert "cannot be shown needs more than 800 people at most 1.3e-4 0 of 30,000 not measured" in said
+    assert "cannot be shown needs more than 800 people at most 1.3e-4 0 of 30,000" in said
+    assert "nothing is known of false non-matches" in said
     assert "no error was seen in any group" in (tmp_path / "report.html").read_text("utf-8")
     assert "cannot be shown" in (tmp_path / "model-card.md").read_text("utf-8")
     fmrs = [row for row in rows(tmp_path, "rates.csv") if row["error"] == "FMR" and row["errors"] == "0"]
@@ -284,6 +285,29 @@ def test_an_audit_of_one_group_with_nothing_else(audit: AuditRecord, tmp_path: P
     assert "1 in 200" in said
     assert "who chose them decides what they say" in said
     assert "Searches in a gallery" not in said
+
+
+def test_searches_are_told_by_the_size_of_the_gallery(audit: AuditRecord, page: Page) -> None:
+    said = page.said
+    assert "searches in a gallery of 10,000 people; those in smaller ones are in rates.csv" in said
+    assert "Round: FPIR; square: FNIR, first candidate." in said
+    [wrong] = [
+        one.fpir
+        for search in audit.identification
+        if search.size == 10_000
+        for one in search.groups
+        if one.group == "gender=Female" and one.fpir is not None
+    ]
+    assert f"{wrong.errors} of 400" in said
+
+
+def test_searches_in_one_gallery_are_told_like_rates(audit: AuditRecord, tmp_path: Path) -> None:
+    one = audit.identification[:1]
+    rest = dict.fromkeys(("points", "ageing", "curves", "distributions"), ())
+    write_report(audit.model_copy(update={"identification": one, **rest}), tmp_path)
+    said = Page((tmp_path / "report.html").read_text("utf-8")).said
+    assert "searches by gender in a gallery of 100 people" in said
+    assert "smaller ones" not in said
 
 
 def test_the_same_record_gives_the_same_bytes(audit: AuditRecord, folder: Path, tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def test_a_name_cannot_turn_the_direction_of_the_page_or_break_its_lines() -> No
 
 def test_long_names_are_broken_and_cut() -> None:
     long = "Indigenous people of the northern and southern islands and of the mainland"
-    assert lines(long, 30).count("\n") == 1
-    assert all(len(line) <= 30 for line in lines(long, 30).split("\n"))
+    assert lines(long, 30) == "Indigenous people of the\nnorthern and southern islands\nand of the mainland"
+    assert lines(long, 30, 1) == "Indigenous people of the \N{HORIZONTAL ELLIPSIS}"
     assert lines("x" * 90, 30).endswith("\N{HORIZONTAL ELLIPSIS}")
 
 
