@@ -206,9 +206,9 @@ def test_a_purpose_alone_opens_nothing() -> None:
 
 
 def test_the_key_of_the_readme_does_everything_rekognition_has() -> None:
-    """Under the policies of a new installation, with nothing declared; and is no oversight."""
+    """Under the policies of a new installation, with nothing declared; and is no oversight, nor for tests of bias."""
     deciding = engine("base", "moratorium-2020")
-    ours = {"SubjectAccess", "ReviewCandidates", "DiscloseReview"}
+    ours = {"SubjectAccess", "TestPairs", "ReviewCandidates", "DiscloseReview"}
     for action in ACTIONS:
         request = photo_library(action=action, moratoria=frozenset({"moratorium-2020"}))
         assert deciding.decide(request, explain=False).allowed == (action not in ours), action
