@@ -289,7 +289,7 @@ def test_an_audit_of_one_group_with_nothing_else(audit: AuditRecord, tmp_path: P
 
 def test_searches_are_told_by_the_size_of_the_gallery(audit: AuditRecord, page: Page) -> None:
     said = page.said
-    assert "searches in a gallery of 10,000 people; those in smaller ones are in rates.csv" in said
+    assert "searches in a gallery of 10,000 people, with 95 % intervals and how many searches went wrong; those in smaller ones are in rates.csv" in said
     assert "Round: FPIR; square: FNIR, first candidate." in said
     [wrong] = [
         one.fpir
