@@ -12,7 +12,7 @@ from countenance.fairness.report.pictures import Pictures
 from countenance.fairness.report.rate_charts import Panel, rates_figure, seen
 from countenance.fairness.report.words import grouping_title, label, percent
 
-_MARKS = ("Round", "square", "diamond", "triangle")
+_MARKS = ("round", "square", "diamond", "triangle")
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def _picture(point: str, place: int, grouping: str, searches: _Searches, picture
             f"{intro} in a gallery of {searches.sizes[0]:,} people, with {sure} intervals. Hollow: too few errors to "
             "know the rate. Arrow: no error was seen; the rate is at most where the arrow begins.",
         )
-    marks = "; ".join(f"{mark}: {one.title}" for mark, one in zip(_MARKS, series, strict=False))
+    marks = "; ".join(f"{one.title} ({mark})" for mark, one in zip(_MARKS, series, strict=False))
     caption = (
-        f"{intro} by the gallery's size, with {sure} intervals. {marks}. Hollow: too few errors to know the rate. "
-        "Dotted: none was seen; the rate is at most so high."
+        f"{intro} by the gallery's size, with {sure} intervals. From left to right: {marks}. Hollow: too few errors to "
+        "know the rate. Dotted: none was seen; the rate is at most so high."
     )
     return Picture(svg(gallery_figure(names, searches.sizes, series), name, told), caption)

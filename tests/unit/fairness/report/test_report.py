@@ -272,25 +272,31 @@ def test_an_audit_of_one_group_with_nothing_else(audit: AuditRecord, tmp_path: P
     [everyone] = [one for one in audit.points[0].groups if not one.grouping]
     alone = everyone.model_copy(update={"fmr": whole, "fnmr": None})
     point = audit.points[0].model_copy(update={"groups": (alone,), "cross": (), "differentials": (), "statements": ()})
+    people = audit.populations[0].model_copy(update={"subjects": 0, "images": 0, "failures": None})
     bare = audit.model_copy(
         update={
             "engine": Engine(kind="scores", name="scores of an engine"),
+            "data_set": audit.data_set.model_copy(update={"images": 0, "subjects": 0, "doubts": None}),
             "points": (point,),
-            "populations": (),
+            "populations": (people,),
             **dict.fromkeys(("identification", "ageing", "curves", "distributions"), ()),
         }
     )
     write_report(bare, tmp_path)
     said = Page((tmp_path / "report.html").read_text("utf-8")).said
     assert "1 in 200" in said
+    assert "people who are not told apart: Invented people" in said
+    assert "0 images" not in said
+    assert "everyone unknown 210 60,000" in said
     assert "who chose them decides what they say" in said
     assert "Searches in a gallery" not in said
 
 
 def test_searches_are_told_by_the_size_of_the_gallery(audit: AuditRecord, page: Page) -> None:
     said = page.said
-    assert "searches in a gallery of 10,000 people, with 95 % intervals and how many searches went wrong; those in smaller ones are in rates.csv" in said
-    assert "Round: FPIR; square: FNIR, first candidate." in said
+    assert "searches in a gallery of 10,000 people" in said
+    assert "those in smaller ones are in rates.csv" in said
+    assert "From left to right: FPIR (round); FNIR, first candidate (square)." in said
     [wrong] = [
         one.fpir
         for search in audit.identification
