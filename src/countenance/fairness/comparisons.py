@@ -32,7 +32,6 @@ __all__ = [
     "Pool",
     "Tail",
     "compare_all",
-    "count_from",
     "exact",
     "floor_of_tail",
     "mated_scores",
@@ -305,14 +304,6 @@ def floor_of_tail(histogram: NDArray[np.int64], at_most: int) -> float:
     return -1 + _bin_of_tail(histogram, at_most) * (2 / BINS)
 
 
-def count_from(histogram: NDArray[np.int64], edge: float) -> int:
-    """How many comparisons score at least `edge`. Raises `ValueError` where that is not the lower edge of a bin."""
-    position = (edge + 1) * (BINS / 2)
-    if position != int(position):
-        raise ValueError("Inside a bin of the histogram the count is not known.")
-    return int(histogram[int(position) :].sum())
-
-
 def round_up(cosine: float) -> float:
-    """The lowest bin edge that is at least `cosine`: there, a histogram knows counts exactly."""
+    """The lowest bin edge that is at least `cosine`: from there on a histogram knows the count exactly."""
     return math.ceil(cosine * (BINS / 2)) / (BINS / 2)

@@ -58,9 +58,7 @@ class Tally:
 
     def tails(self, cells: Cells, floors: NDArray[np.int64], workers: int) -> dict[int, Tail]:
         """The tail of each pair of groups from its floor, a bin, on; none of pairs whose floor is BINS."""
-        scores, left, right = self.found
-        order = highest_first(scores, left, right)
-        scores, left, right = scores[order], left[order], right[order]
+        scores, left, right = self._highest_first()
         limits = np.where(floors < BINS, floors * (2 / BINS) - 1, np.inf)
         of_cells = cells.of_image[left] * len(cells.sizes) + cells.of_image[right]
 
@@ -78,6 +76,13 @@ class Tally:
 
         with ThreadPool(workers) as threads:
             return {pair: tail for tails in threads.map(of_grouping, range(len(cells.pairs))) for pair, tail in tails}
+
+    def _highest_first(self) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
+        """What was found, kept in this order so that it is not held twice."""
+        scores, left, right = self.found
+        order = highest_first(scores, left, right)
+        self._found[:] = [(scores[order], left[order], right[order])]
+        return self._found[0]
 
     @property
     def found(self) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
