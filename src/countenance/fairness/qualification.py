@@ -20,6 +20,9 @@ from countenance.ledger.entries import Model
 from countenance.policy.vocabulary import Purpose
 from countenance.policy.words import enumeration
 
+# Of a group's name, so many characters are told.
+MAX_NAME = 120
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
@@ -192,13 +195,13 @@ def _rates(groups: Sequence[GroupRates], asked: Requirement) -> Iterator[_Excess
             if not few:
                 yield _Excess(one.group, math.inf, "cannot be shown: nobody in it was compared with anybody else")
             continue
-        bound = fmr.interval.low if few else fmr.interval.high
-        if bound <= asked.max_fmr:
+        seen = fmr.interval.low if few else fmr.interval.high
+        if seen <= asked.max_fmr:
             continue
+        times = seen / asked.max_fmr
         # What is above by a little must not read as if it were not.
-        bound = _rounded(bound, ROUND_FLOOR if few else ROUND_CEILING)
-        times = bound / asked.max_fmr
-        allowed = f"{_times(times)} times the {_rate(asked.max_fmr)} allowed"
+        bound = _rounded(seen, ROUND_FLOOR if few else ROUND_CEILING)
+        allowed = f"{_times(bound / asked.max_fmr)} times the {_rate(asked.max_fmr)} allowed"
         if few:
             told = (
                 f"at least {_rate(bound)} by its interval though there are only {fmr.subjects} people in it, {allowed}"
@@ -256,7 +259,7 @@ def _sentences(found: Sequence[_Excess]) -> list[str]:
     for one in found:
         by_group.setdefault(one.group, []).append(one)
     worst_first = sorted(by_group.items(), key=lambda item: -max(one.times for one in item[1]))
-    return [f"{group}: {'; '.join(one.told for one in of)}." for group, of in worst_first]
+    return [f"{_named(group)}: {'; '.join(one.told for one in of)}." for group, of in worst_first]
 
 
 def _shown(point: OperatingPoint, grouping: str, names: set[str]) -> dict[str, float]:
@@ -280,6 +283,11 @@ def _by_grouping(groups: Sequence[GroupRates]) -> dict[str, list[GroupRates]]:
     for one in groups:
         found.setdefault(one.grouping, []).append(one)
     return found
+
+
+def _named(group: str) -> str:
+    """A group's name, or the beginning of one that would leave no room for what is said of it."""
+    return group if len(group) <= MAX_NAME else f"{group[: MAX_NAME - 1]}…"
 
 
 def _rate(rate: float) -> str:

@@ -104,10 +104,11 @@ class Qualifications:
 
     def last(self, face_model_version: str, purpose: Purpose) -> Qualification | None:
         """The one that was judged last for a face model and a purpose, whatever came of it."""
-        about = schema.qualifications.c.face_model_version == face_model_version
+        table = schema.qualifications
+        query = _SELECT.where(table.c.face_model_version == face_model_version, table.c.purpose == purpose)
         with self._database.read() as connection:
-            found = _found(connection, _SELECT.where(about, schema.qualifications.c.purpose == purpose))
-        return found[-1] if found else None
+            found = _found(connection, query.order_by(None).order_by(table.c.key.desc()).limit(1))
+        return found[0] if found else None
 
     def announced(self) -> Sequence[tuple[str, int]]:
         """The statements that were not revoked, none of them verified, with the index of the entry of each."""

@@ -9,8 +9,8 @@ from countenance.service.actions import Action
 # The pack that says who may do what at all.
 BASE = "base"
 
-# Its policies by which a face model that is not qualified is denied.
-UNQUALIFIED = frozenset({"unqualified", "unqualified.threshold"})
+# Its policy by which a face model is denied that is not qualified.
+UNQUALIFIED = "unqualified"
 
 
 def denial(verdict: Verdict, unlock: str) -> Verdict:
@@ -21,7 +21,7 @@ def denial(verdict: Verdict, unlock: str) -> Verdict:
 
 def is_unqualified(decision: Decision) -> bool:
     """Whether it was denied because the face model is not qualified."""
-    return any(policy.pack == BASE and policy.id in UNQUALIFIED for policy in decision.policies)
+    return any(policy.pack == BASE and policy.id == UNQUALIFIED for policy in decision.policies)
 
 
 def sentence(action: Action, decision: Decision, qualification: str | None) -> str:

@@ -34,7 +34,7 @@ from countenance.storage.identities import Kind, new_uid
 
 # What an entry of the ledger holds of why: the worst groups first. A reason names a group and numbers.
 MAX_REASONS = 20
-MAX_REASON_CHARACTERS = 400
+MAX_REASON_CHARACTERS = 800
 
 # A waiver's reason stands in the ledger and on the transparency page.
 MAX_WAIVER_CHARACTERS = 500

@@ -180,6 +180,7 @@ class TestAModelThatPasses:
         told = denied(administration, detective, threshold=98.99)
         assert "(base: unqualified.threshold)" in told
         assert "What would change it: the threshold must be at least 99" in told
+        assert "does not count" not in told
 
     def test_it_serves_the_purpose_it_was_judged_for_and_no_other(
         self, administration: Administration, people: People, detective: Caller
@@ -253,6 +254,24 @@ class TestAModelThatPasses:
             assert restarted.ledger.signed(newer.statement).startswith(TITLE)
         finally:
             restarted.close()
+
+
+def test_many_groups_are_told_by_the_worst_and_how_many_more(administration: Administration, people: People) -> None:
+    """An entry of the ledger has room for twenty, and a denial for three."""
+    groups = tuple(f"race={number:02}{'x' * 300}" for number in range(40))
+    times = {group: 1000.0 + number for number, group in enumerate(groups)}
+    refused = qualified(administration, people, groups=groups, times=times)
+    assert len(refused.reasons) == 21
+    assert refused.reasons[0].startswith("race=39xxx")
+    assert "times the 1e-4 allowed" in refused.reasons[0]
+    assert refused.reasons[-1] == "And 20 more."
+    entry = ledger_of(administration)[-2]
+    assert isinstance(entry, entries.Qualification)
+    assert entry.reasons == refused.reasons
+    counted = administration.qualifications._qualified
+    told = counted.standing("1.0", Purpose.CRIMINAL_INVESTIGATION, administration.uses.now())
+    assert told is not None
+    assert told.endswith("And 18 more.")
 
 
 def facts(administration: Administration, threshold: float) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from countenance.errors import InvalidParameter
 from countenance.fairness.qualification import REQUIREMENTS, Judgement, judge
@@ -13,6 +16,7 @@ from countenance.fairness.record import AuditRecord, Engine, OperatingPoint
 from countenance.ledger.entries import Model
 from countenance.policy.vocabulary import Purpose
 from tests.audits import BLACK_WOMEN, GROUPING, GROUPS, MADE_ON, audit
+from tests.unit.policy.asking import court_order, engine, investigation, names
 
 MODEL = Model(face_model_version="1.0", files=("a" * 64, "b" * 64), calibration="c" * 64)
 
@@ -171,8 +175,43 @@ def test_every_requirement_says_why() -> None:
     assert all(len(requirement.why) >= 3 for requirement in REQUIREMENTS.values())
 
 
+@pytest.mark.parametrize("purpose", Purpose)
+def test_the_gate_asks_for_what_is_required_and_for_nothing_else(purpose: Purpose) -> None:
+    """What is judged is written down here, and what is denied in the pack base: they speak of the same purposes."""
+    request = investigation(purpose=purpose, authorization=court_order(purpose=purpose), qualification=None)
+    denied = "base/unqualified" in names(engine("base").decide(request, explain=False))
+    assert denied == (purpose in REQUIREMENTS)
+
+
+@given(
+    times=st.lists(st.floats(-1.0, 4.0).map(lambda power: 10**power), min_size=4, max_size=4),
+    order=st.permutations(GROUPS),
+)
+def test_no_rates_pass_that_must_not_in_whatever_order_the_groups_are(times: list[float], order: list[str]) -> None:
+    """Held against the rule as it is written down: the bound at the threshold, the ratio where all groups show 30."""
+    record = audit(MODEL, times=dict(zip(GROUPS, times, strict=True)))
+    judgement = judged(record)
+    low_enough = all(
+        rates.fmr.interval is not None and rates.fmr.interval.high <= 1e-4
+        for rates in point_of(record, 99.0).groups
+        if rates.grouping == GROUPING
+    )
+    deciding = [at for at in (99.0, 90.0, 80.0) if all(one.fmr.shown for one in point_of(record, at).groups)]
+    even = False
+    if deciding:
+        rates = [one.fmr.rate or 0.0 for one in point_of(record, deciding[0]).groups if one.grouping == GROUPING]
+        even = max(rates) <= 3 * math.prod(rates) ** (1 / len(rates)) * (1 + 1e-12)
+    assert judgement.passed == (low_enough and even)
+    again = judged(audit(MODEL, times=dict(zip(GROUPS, times, strict=True)), groups=tuple(order)))
+    assert (again.passed, sorted(texts(again))) == (judgement.passed, sorted(texts(judgement)))
+
+
+def point_of(record: AuditRecord, similarity: float) -> OperatingPoint:
+    return next(point for point in record.points if point.similarity == similarity)
+
+
 def point(similarity: float) -> OperatingPoint:
-    return next(point for point in audit(MODEL).points if point.similarity == similarity)
+    return point_of(audit(MODEL), similarity)
 
 
 def without_errors(fmr: Any) -> Any:
