@@ -115,6 +115,13 @@ def test_a_bad_face_does_not_pass_auto_and_is_told_why(detail: FaceDetail, reaso
     assert quality.reasons(detail, QualityFilter.AUTO) == [reason]
 
 
+@pytest.mark.parametrize("quality_filter", STRICTER)
+@given(light=st.floats(7, 100))
+def test_no_filter_takes_dark_skin_for_bad_light(quality_filter: QualityFilter, light: float) -> None:
+    """Dark skin in middling light is as bright as light skin in little: no filter may ask for what skin decides."""
+    assert quality.reasons(replaced(quality=Quality(light, 90)), quality_filter) == []
+
+
 def test_a_head_that_leans_is_not_an_extreme_pose() -> None:
     assert quality.reasons(replaced(pose=Pose(80, 0, 0)), QualityFilter.HIGH) == []
 
