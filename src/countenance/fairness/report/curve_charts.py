@@ -36,8 +36,9 @@ SMALLEST_SIDE = 0.8
 LEFT = 0.95
 FOOT = 0.62
 GAP = 0.14
-# A score axis is drawn in so many steps.
+# A score axis is drawn in so many steps at most, and at least.
 STEPS = 100
+FEWEST_STEPS = 8
 
 _MARKERS = "osD^vPX*"
 
@@ -63,26 +64,32 @@ def small_multiples(names: Sequence[str], draw: Callable[[Axes, int], None], x: 
 
 
 def det_figure(names: Sequence[str], curves: Sequence[Curve], everyone: Curve | None) -> Figure:
-    """DET curves, false match rate across and false non-match rate up, both logarithmic."""
-    lines_of = [_det(curve) for curve in curves]
+    """DET curves, false match rate across and false non-match rate up, both logarithmic.
+
+    Where only one of the two errors was seen a curve is dotted, and lies on the edge: the other is not known.
+    """
+    known = [_det(curve) for curve in curves]
     whole = None if everyone is None else _det(everyone)
-    known = np.concatenate([*lines_of, np.full((2, 1), math.nan) if whole is None else whole], axis=1)
-    x, y = (decades([value for value in axis if value > 0]) for axis in known)
+    values = np.concatenate([*known, *([] if whole is None else [whole])], axis=1)
+    x, y = (decades([value for value in axis if value > 0]) for axis in values)
+    edges = np.array([[10.0 ** x[0]], [10.0 ** y[0]]])
 
     def draw(axes: Axes, place: int) -> None:
         label_decades(axes, "x", *x, most=3)
         label_decades(axes, "y", *y, most=5)
-        for other in lines_of:
+        for other in known:
             axes.plot(*other, color=LINE, linewidth=0.8)
         if whole is not None:
             axes.plot(*whole, color=QUIET, linewidth=1, linestyle=(0, (3, 1.5)))
-        axes.plot(*lines_of[place], color=BLUE, linewidth=1.8)
+        own = known[place]
+        axes.plot(*np.where(np.isnan(own), edges, own), color=BLUE, linewidth=1.2, linestyle=(0, (1, 1)), clip_on=False)
+        axes.plot(*own, color=BLUE, linewidth=1.8)
 
     return small_multiples(names, draw, "false match rate", "false non-match rate")
 
 
 def _det(curve: Curve) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """FMR and FNMR, float64 (2, n); NaN where the data show nothing, which ends a line."""
+    """FMR and FNMR at each threshold, float64 (2, n); NaN where no error was seen."""
     points = [(point.fmr or math.nan, point.fnmr or math.nan) for point in curve.points]
     return np.array(points, dtype=np.float64).reshape(-1, 2).T
 
@@ -119,16 +126,20 @@ Line = tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int]
 
 
 def _shares(one: Distribution) -> Line:
-    """Edges of steps and the share of comparisons in each, from the first step that has any to the last."""
+    """Edges of steps and the mean share of comparisons in each bin of them, from the first that has any to the last.
+
+    The fewer comparisons, the wider the steps, so that what is left is not noise.
+    """
     counts = np.array(one.counts, dtype=np.float64)
     edges = np.linspace(one.low, one.high, len(counts) + 1)
     used = np.flatnonzero(counts)
     if not len(used):
         return edges[[0, -1]], np.zeros(1)
     counts, edges = counts[used[0] : used[-1] + 1], edges[used[0] : used[-1] + 2]
-    step = max(1, math.ceil(len(counts) / STEPS))
-    starts = np.arange(0, len(counts), step)
-    return np.append(edges[starts], edges[-1]), np.add.reduceat(counts, starts) / counts.sum()
+    steps = min(STEPS, max(FEWEST_STEPS, math.isqrt(int(counts.sum()))))
+    starts = np.arange(0, len(counts), math.ceil(len(counts) / steps))
+    widths = np.diff(np.append(starts, len(counts)))
+    return np.append(edges[starts], edges[-1]), np.add.reduceat(counts, starts) / widths / counts.sum()
 
 
 @dataclass(frozen=True)

@@ -110,8 +110,8 @@ class Pictures:
         )
         caption = (
             f"DET curves {grouping_title(grouping)}: what each threshold trades between the errors. Blue: the group "
-            "of the title; grey: the other groups; dashed: everyone. Nearer to the lower left corner is better. A line "
-            "ends where the data show no more."
+            "of the title; grey: the other groups; dashed: everyone. Nearer to the lower left corner is better. Dotted "
+            "along an edge: no error of that kind was seen, and the data do not show how rare it is."
         )
         told = f"Detection error trade-off curves of {len(groups)} groups. Their numbers are in the JSON report."
         return Picture(svg(figure, f"det-{self.number(grouping)}", told), caption)
@@ -123,13 +123,15 @@ class Pictures:
         if not groups:
             return None
         mated: list[Distribution | None] = [found.get((group, True)) for group in groups]
+        first = found[groups[0], False]
+        width = (first.high - first.low) / max(len(first.counts), 1)
         marks = [point.threshold for point in self.record.points if point.threshold is not None]
         figure = curve_charts.scores_figure(
             [label(grouping, group) for group in groups], [found[group, False] for group in groups], mated, marks
         )
         caption = (
-            f"Scores {grouping_title(grouping)}, on a logarithmic axis. Solid: comparisons of different people; "
-            "dashed: of one person. Dotted: the thresholds of this report."
+            f"Scores {grouping_title(grouping)}: the share of comparisons in every {width:.2g} of score, on a logarithmic "
+            "scale. Solid: comparisons of different people; dashed: of one person. Dotted: the thresholds of this report."
         )
         told = f"Distributions of the scores of {len(groups)} groups. Their numbers are in the JSON report."
         return Picture(svg(figure, f"scores-{self.number(grouping)}", told), caption)
