@@ -130,8 +130,9 @@ class Pictures:
             [label(grouping, group) for group in groups], [found[group, False] for group in groups], mated, marks
         )
         caption = (
-            f"Scores {grouping_title(grouping)}: the share of comparisons in every {width:.2g} of score, on a logarithmic "
-            "scale. Solid: comparisons of different people; dashed: of one person. Dotted: the thresholds of this report."
+            f"Scores {grouping_title(grouping)}: the share of comparisons in every {width:.2g} of score, on a "
+            "logarithmic scale. Solid: comparisons of different people; dashed: of one person. Dotted: the thresholds of "
+            "this report."
         )
         told = f"Distributions of the scores of {len(groups)} groups. Their numbers are in the JSON report."
         return Picture(svg(figure, f"scores-{self.number(grouping)}", told), caption)
