@@ -131,8 +131,8 @@ class Pictures:
         )
         caption = (
             f"Scores {grouping_title(grouping)}: the share of comparisons in every {width:.2g} of score, on a "
-            "logarithmic scale. Solid: comparisons of different people; dashed: of one person. Dotted: the thresholds of "
-            "this report."
+            "logarithmic scale. Solid: comparisons of different people; dashed: of one person. Dotted: the thresholds "
+            "of this report."
         )
         told = f"Distributions of the scores of {len(groups)} groups. Their numbers are in the JSON report."
         return Picture(svg(figure, f"scores-{self.number(grouping)}", told), caption)
