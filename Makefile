@@ -46,10 +46,12 @@ check: install $(VENV)/.test-installed ## Lint, types, direction of imports, fre
 	$(BIN)/lint-imports
 	$(BIN)/python -m countenance.aws.coverage --check
 	$(BIN)/python -m countenance.transparency.schemas --check
+	$(BIN)/python -m countenance.fairness.schemas --check
 
 coverage: install ## Write COVERAGE.md, and the JSON Schemas in docs: what works here, and what stands in the ledger.
 	$(BIN)/python -m countenance.aws.coverage
 	$(BIN)/python -m countenance.transparency.schemas
+	$(BIN)/python -m countenance.fairness.schemas
 
 clean: ## Remove the virtual environment and caches.
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -107,7 +107,7 @@ def _unshown(point: OperatingPoint) -> str:
     if unseen:
         parts.append(f"a false match rate cannot be shown for {_named(unseen)}, where no false match was seen")
     if vague:
-        parts.append(f"that of {_named(vague)} is known only within its interval")
+        parts.append(f"the false match rate of {_named(vague)} is known only within its interval")
     return f"What cannot be shown: {'; '.join(parts)}."
 
 

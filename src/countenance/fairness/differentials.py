@@ -203,7 +203,8 @@ def _relative_error(rate: Rate, confidence: float) -> float:
 def _blind_spots(found: Differential) -> list[str]:
     sentences = []
     ratio = found.fmr.max_min
-    if found.fdr is not None and found.fdr >= FAIR_FDR and (ratio is None or ratio >= NOTABLE_RATIO):
+    unequal = found.fmr.worst is not None and (ratio is None or ratio >= NOTABLE_RATIO)
+    if found.fdr is not None and found.fdr >= FAIR_FDR and unequal:
         by = "without bound" if ratio is None else f"{times(ratio)} times"
         sentences.append(
             f"FDR is {found.fdr:.5f}, which reads as fair, although the highest FMR is {by} the lowest: "

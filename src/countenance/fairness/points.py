@@ -73,7 +73,7 @@ def worst_group(evidence: Evidence, target: float, *, confidence: float, min_sub
             return Found(
                 None,
                 f"{group.name} has {within.subjects} subjects: even no false match at all would leave an FMR of "
-                f"{rate.interval.high:.2g} possible. It would take about {_subjects_for(rate, target)} subjects.",
+                f"{rate.interval.high:.2g} possible. It would take about {_subjects_for(rate, target)} subjects",
             )
         lowest = max(lowest, _above(within, errors))
     return Found(_known(evidence, lowest))
