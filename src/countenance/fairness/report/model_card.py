@@ -7,6 +7,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from countenance.fairness.numbers import number, percent
 from countenance.fairness.record import ALL, AuditRecord, Rate
 from countenance.fairness.report import words
 
@@ -28,9 +29,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for name in ("number", "percent", "grouping_title", "point_title"):
-        found.filters[name] = getattr(words, name)
-    found.filters |= {"cell": _cell, "reach": _reach}
+    found.filters |= {"number": number, "percent": percent, "cell": _cell, "reach": _reach}
+    found.filters |= {"grouping_title": words.grouping_title, "point_title": words.point_title}
     found.globals["label"] = words.label
     return found
 
@@ -47,7 +47,7 @@ def _cell(rate: Rate | None) -> str:
         return "not measured"
     if rate.rate is None:
         return "cannot be shown"
-    return words.number(rate.rate) + ("" if rate.shown else " (too few errors)")
+    return number(rate.rate) + ("" if rate.shown else " (too few errors)")
 
 
 def _reach(rate: Rate | None) -> str:

@@ -7,6 +7,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from countenance.fairness.numbers import number, one_in, percent
 from countenance.fairness.record import (
     ALL,
     AuditRecord,
@@ -63,20 +64,11 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    found.filters |= {"number": number, "one_in": one_in, "percent": percent}
     found.filters |= {
         name: getattr(words, name)
-        for name in (
-            "number",
-            "one_in",
-            "between",
-            "bound",
-            "in_short",
-            "percent",
-            "clean",
-            "grouping_title",
-        )
+        for name in ("between", "bound", "in_short", "clean", "grouping_title", "point_title")
     }
-    found.filters["point_title"] = words.point_title
     found.globals["label"] = words.label
     found.globals["nothing"] = words.NOTHING
     return found

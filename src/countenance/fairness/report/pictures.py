@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from countenance.fairness.numbers import one_in, percent
 from countenance.fairness.record import ALL, AuditRecord, Curve, Distribution, GroupRates, OperatingPoint, Rate
 from countenance.fairness.report import curve_charts
 from countenance.fairness.report.figures import Picture, svg
 from countenance.fairness.report.heat_maps import cross_figure
 from countenance.fairness.report.rate_charts import Panel, rates_figure, seen
-from countenance.fairness.report.words import grouping_title, label, one_in, percent
+from countenance.fairness.report.words import grouping_title, label
 
 
 class Pictures:

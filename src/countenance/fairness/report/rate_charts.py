@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from countenance.fairness.numbers import one_in
 from countenance.fairness.record import Rate
 from countenance.fairness.report.figures import (
     BLUE,
@@ -26,7 +27,7 @@ from countenance.fairness.report.figures import (
     label_decades,
     new_figure,
 )
-from countenance.fairness.report.words import lines, one_in
+from countenance.fairness.report.words import lines
 
 LABEL = 32
 # Inches: all rows of a figure, so that it and its heading fit on a page, and a line of a label.

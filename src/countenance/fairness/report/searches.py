@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from countenance.fairness.numbers import percent
 from countenance.fairness.record import ALL, Identification, Rate
 from countenance.fairness.report.curve_charts import Series, gallery_figure
 from countenance.fairness.report.figures import Picture, svg
 from countenance.fairness.report.pictures import Pictures
 from countenance.fairness.report.rate_charts import Panel, rates_figure, seen
-from countenance.fairness.report.words import grouping_title, label, percent
+from countenance.fairness.report.words import grouping_title, label
 
 _MARKS = ("round", "square", "diamond", "triangle")
 

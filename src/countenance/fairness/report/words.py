@@ -5,26 +5,12 @@ from __future__ import annotations
 import re
 from textwrap import wrap
 
+from countenance.fairness.numbers import number, one_in
 from countenance.fairness.record import ALL, EVERYONE, OperatingPoint, Rate
 from countenance.vision.calibration import Interval
 
 # Where nothing is known.
 NOTHING = "\N{EN DASH}"
-
-
-def number(value: float) -> str:
-    """A rate or ratio to two or three digits: 0.0352, 1.2e-4, 12.3."""
-    if value == 0 or abs(value) >= 0.01:
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    digits, exponent = f"{value:.1e}".split("e")
-    return f"{digits}e{int(exponent)}"
-
-
-def one_in(rate: float) -> str:
-    """A rate as one case in so many, to two digits; in percent where it is more than one in ten."""
-    if rate > 0.1:
-        return percent(rate)
-    return f"1 in {float(f'{1 / rate:.1e}'):,.0f}"
 
 
 def between(interval: Interval | None) -> str:
@@ -46,11 +32,6 @@ def in_short(rate: Rate) -> str:
     if rate.rate is None:
         return f"no error seen, at most {one_in(rate.interval.high)}"
     return one_in(rate.rate)
-
-
-def percent(share: float) -> str:
-    """A share, to three digits."""
-    return f"{100 * share:.3g} %"
 
 
 def clean(name: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from countenance.fairness.numbers import number, one_in
 from countenance.fairness.record import OperatingPoint
-from countenance.fairness.report.words import bound, in_short, label, lines, number, one_in, point_title
+from countenance.fairness.report.words import bound, in_short, label, lines, point_title
 from tests.unit.fairness.report.records import rate
 
 
