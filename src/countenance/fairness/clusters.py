@@ -6,6 +6,7 @@ cluster's network and its machines are trusted with them.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from itertools import islice
@@ -17,6 +18,9 @@ from countenance.fairness.stripes import Part
 
 # Tasks that wait for each processor, so that none is idle while its result travels.
 AHEAD = 2
+
+# Seconds in which a cluster has to answer.
+GREETING = 10.0
 
 
 class RayPool:
@@ -34,6 +38,8 @@ class RayPool:
                 "To compare on several machines, install Ray on each: pip install countenance[ray]."
             ) from error
         if not self._ray.is_initialized():
+            if address is not None:
+                _greet(address)
             try:
                 self._ray.init(address=address, include_dashboard=None if address else False)
             except (ConnectionError, ValueError) as error:
@@ -56,6 +62,16 @@ class RayPool:
         finally:
             for result in running:
                 ray.cancel(result)
+
+
+def _greet(address: str) -> None:
+    """Ray itself tries for minutes to reach a cluster that is not there."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), GREETING).close()
+        except OSError as error:
+            raise Misconfigured(f"There is no Ray cluster at {address}: {error.strerror or error}.") from error
 
 
 def _alone(function: Callable[[int], Part], item: int) -> Part:

@@ -20,20 +20,36 @@ def test_without_ray_a_sentence_says_what_to_install() -> None:
             RayPool()
 
 
-def test_a_cluster_gives_what_threads_give() -> None:
+def test_two_nodes_give_what_threads_give() -> None:
+    """Two nodes of one machine: each has its own processes and its own store of objects, as two machines have."""
     ray = pytest.importorskip("ray")
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
     vectors = np.random.default_rng(0).normal(size=(4000, 32))
     templates = comparisons.exact(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     identities = np.arange(4000) // 2
     halves = Grouping("half", ("half=one", "half=two"), (np.arange(4000) % 2).astype(np.int32))
     steps: list[tuple[int, int]] = []
-    ray.init(num_cpus=2, include_dashboard=False)
+    here = compare_all(templates, identities, [halves], workers=2)
+    cluster = cluster_utils.Cluster()
     try:
-        here = compare_all(templates, identities, [halves], workers=2)
+        for _ in range(2):
+            cluster.add_node(num_cpus=1)
         there = compare_all(
-            templates, identities, [halves], pool=RayPool(), progress=lambda done, of: steps.append((done, of))
+            templates,
+            identities,
+            [halves],
+            pool=RayPool(cluster.address),
+            progress=lambda done, of: steps.append((done, of)),
         )
+        assert len(ray.nodes()) == 2
     finally:
         ray.shutdown()
+        cluster.shutdown()
     assert told(there) == told(here)
     assert steps[-1][0] == steps[-1][1] == 4000 * 3999 / 2
+
+
+def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(Misconfigured, match=r"no Ray cluster at 127\.0\.0\.1:9: "):
+        RayPool("127.0.0.1:9")
