@@ -30,6 +30,7 @@ USUAL_FMRS = (1e-3, 1e-4)
 CACHE = "templates.cache"
 CHECKPOINT = "comparisons.checkpoint"
 ANSWERS = "answers.journal"
+DOUBTS = "doubts"
 
 CardArgument = Annotated[
     Path,
@@ -275,7 +276,7 @@ def _record(
     if isinstance(faces.content, Enrolment):
         assert evidence.pairs is not None
         found = doubts.find(faces.content, evidence.pairs, evidence.mates)
-        doubts.write_page(found, faces.content.data_set, out, settings)
+        doubts.write_page(found, faces.content.data_set, out / DOUBTS, settings)
         circumstances = Circumstances(command, faces.engine, found.counts)
         return audit_enrolment(faces.content, evidence, question, circumstances, faces.calibration)
     return audit_table(

@@ -10,6 +10,7 @@ from countenance.fairness.record import (
     EVERYONE,
     AuditedDataSet,
     Differential,
+    Engine,
     GroupRates,
     OperatingPoint,
     Population,
@@ -34,6 +35,7 @@ def answer(points: Sequence[OperatingPoint]) -> tuple[str, str, str]:
 
 
 def limits(
+    engine: Engine,
     data_set: AuditedDataSet,
     populations: Sequence[Population],
     points: Sequence[OperatingPoint],
@@ -42,7 +44,7 @@ def limits(
     subjects_known: bool,
 ) -> tuple[str, ...]:
     """What the data cannot tell, one sentence each."""
-    return tuple(_limits(data_set, populations, points, min_subjects, subjects_known=subjects_known))
+    return tuple(_limits(engine, data_set, populations, points, min_subjects, subjects_known=subjects_known))
 
 
 def told(rate: Rate) -> str:
@@ -112,6 +114,7 @@ def _unshown(point: OperatingPoint) -> str:
 
 
 def _limits(
+    engine: Engine,
     data_set: AuditedDataSet,
     populations: Sequence[Population],
     points: Sequence[OperatingPoint],
@@ -120,6 +123,8 @@ def _limits(
     subjects_known: bool,
 ) -> Iterable[str]:
     yield _labels(data_set.card)
+    if engine.kind == "endpoint":
+        yield engine.notes
     if not subjects_known:
         yield (
             "The table does not say who the subjects are: intervals take comparisons for independent, and are far too "

@@ -208,6 +208,7 @@ def _record(
         confidence=question.confidence,
         answer=answers.answer(points),
         limits=answers.limits(
+            circumstances.engine,
             data_set,
             populations,
             points,
