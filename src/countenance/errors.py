@@ -2,8 +2,10 @@
 
     CountenanceError
     ├── InvalidParameter
+    │   └── InvalidVideo
     ├── InvalidImageFormat
     ├── ImageTooLarge
+    ├── VideoTooLarge
     ├── InvalidS3Object
     ├── ResourceNotFound
     ├── ResourceAlreadyExists
@@ -11,6 +13,7 @@
     ├── IdempotentParameterMismatch
     ├── InvalidPaginationToken
     ├── ServiceQuotaExceeded
+    ├── LimitExceeded
     ├── AccessDenied
     ├── Unaccountable
     └── Misconfigured
@@ -42,6 +45,10 @@ class InvalidParameter(CountenanceError):
     code = "InvalidParameterException"
 
 
+class InvalidVideo(InvalidParameter):
+    """The video is in a format that is not accepted, or damaged."""
+
+
 class InvalidImageFormat(CountenanceError):
     """Request has invalid image format."""
 
@@ -52,6 +59,12 @@ class ImageTooLarge(CountenanceError):
     """Image size is too large."""
 
     code = "ImageTooLargeException"
+
+
+class VideoTooLarge(CountenanceError):
+    """Video size is too large."""
+
+    code = "VideoTooLargeException"
 
 
 class InvalidS3Object(CountenanceError):
@@ -94,6 +107,12 @@ class ServiceQuotaExceeded(CountenanceError):
     """A limit of this service would be exceeded."""
 
     code = "ServiceQuotaExceededException"
+
+
+class LimitExceeded(CountenanceError):
+    """Too many jobs are open at once."""
+
+    code = "LimitExceededException"
 
 
 class AccessDenied(CountenanceError):

@@ -1,4 +1,4 @@
-"""Photos in the one S3-compatible store of the settings: what `Image.S3Object` of a request may name.
+"""Photos and videos in the one S3-compatible store of the settings: what `S3Object` of a request may name.
 
 The store, its credentials and the buckets come from the settings alone, not from the environment, profiles or instance
 metadata, and a request can name nothing else: no other host, no other bucket, no way out of a bucket.
@@ -9,7 +9,10 @@ anywhere else.
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import botocore.session
@@ -18,7 +21,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from countenance.errors import CountenanceError, ImageTooLarge, InvalidS3Object, Misconfigured
+from countenance.errors import CountenanceError, ImageTooLarge, InvalidS3Object, Misconfigured, VideoTooLarge
 from countenance.settings import Settings
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -27,7 +30,7 @@ ATTEMPTS = 2
 CHUNK_BYTES = 256 * 1024
 
 # Where botocore would look for settings of its own: (name in files, environment variable, default, conversion).
-_FROM_NOWHERE = {
+FROM_NOWHERE = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
@@ -47,8 +50,16 @@ _REASONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is in the store at a time: its tag and its version, as far as the store has them."""
+
+    tag: str | None
+    version: str | None
+
+
 class S3Photos:
-    """Reads photos from the store. Safe to share between threads."""
+    """Reads photos and videos from the store. Safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
         """Connects to nothing yet. Raises Misconfigured when only half of the store's credentials are set."""
@@ -64,12 +75,8 @@ class S3Photos:
         Raises ImageTooLarge, before anything is downloaded, for an object above `max_bytes`, and InvalidS3Object for
         everything else that keeps it from being read.
         """
-        if self._client is None or bucket not in self._buckets:
-            raise InvalidS3Object(f"{UNABLE} This server may not read the bucket {bucket}: its operator lists those.")
-        if not {".", ".."}.isdisjoint(name.split("/")):
-            raise InvalidS3Object(f"{UNABLE} An object whose key has a part that is . or .. cannot be read.")
-        which = {"Bucket": bucket, "Key": name} | ({} if version is None else {"VersionId": version})
-        try:
+        with self._reading(bucket, name):
+            which = _which(bucket, name, version)
             found = self._client.head_object(**which)
             if found.get("ContentLength", 0) > max_bytes:
                 raise ImageTooLarge(f"The object has {found['ContentLength']} bytes; at most {max_bytes} are accepted.")
@@ -77,6 +84,47 @@ class S3Photos:
             same = {"IfMatch": found["ETag"]} if "ETag" in found else {}
             body = self._client.get_object(**which, **same)["Body"]
             return _read(body, max_bytes)
+
+    def look(self, bucket: str, name: str, version: str | None, max_bytes: int) -> Found:
+        """What there is, without reading it. Raises VideoTooLarge for more than `max_bytes`, InvalidS3Object."""
+        with self._reading(bucket, name):
+            found = self._client.head_object(**_which(bucket, name, version))
+            size = found.get("ContentLength", 0)
+            if size > max_bytes:
+                raise VideoTooLarge(
+                    f"Video size in bytes: {size} is more than the maximum limit of: {max_bytes} bytes."
+                )
+            return Found(found.get("ETag"), found.get("VersionId"))
+
+    def save(
+        self, bucket: str, name: str, found: Found, file: IO[bytes], max_bytes: int, *, each: Callable[[bytes], None]
+    ) -> None:
+        """Write into a file what `look` has found and nothing that replaced it; `each` is told every piece.
+
+        Raises VideoTooLarge, InvalidS3Object, and what `each` raises.
+        """
+        with self._reading(bucket, name):
+            same = {} if found.tag is None else {"IfMatch": found.tag}
+            written = 0
+            with self._client.get_object(**_which(bucket, name, found.version), **same)["Body"] as body:
+                while chunk := body.read(CHUNK_BYTES):
+                    written += len(chunk)
+                    if written > max_bytes:
+                        raise VideoTooLarge(
+                            f"Video size in bytes: {written} is more than the maximum limit of: {max_bytes} bytes."
+                        )
+                    each(chunk)
+                    file.write(chunk)
+
+    @contextmanager
+    def _reading(self, bucket: str, name: str) -> Iterator[None]:
+        """Raises InvalidS3Object for what may not be read, and for what goes wrong within the block."""
+        if self._client is None or bucket not in self._buckets:
+            raise InvalidS3Object(f"{UNABLE} This server may not read the bucket {bucket}: its operator lists those.")
+        if not {".", ".."}.isdisjoint(name.split("/")):
+            raise InvalidS3Object(f"{UNABLE} An object whose key has a part that is . or .. cannot be read.")
+        try:
+            yield
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             reason = _REASONS.get(status, f"The store answered with status {status}.")
@@ -125,6 +173,10 @@ class UnreachableStore(CountenanceError):
     code = "UnreachableStore"
 
 
+def _which(bucket: str, name: str, version: str | None) -> dict[str, str]:
+    return {"Bucket": bucket, "Key": name} | ({} if version is None else {"VersionId": version})
+
+
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", "no reason"))
 
@@ -142,7 +194,7 @@ def _read(body: Any, max_bytes: int) -> bytes:
 
 def _client(settings: Settings) -> Any:
     secret = settings.s3_secret_access_key
-    client = botocore.session.Session(session_vars=_FROM_NOWHERE).create_client(
+    client = botocore.session.Session(session_vars=FROM_NOWHERE).create_client(
         "s3",
         region_name=settings.s3_region,
         endpoint_url=settings.s3_endpoint_url,
