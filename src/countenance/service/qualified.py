@@ -75,9 +75,8 @@ class Qualified:
         last = self._qualifications.last(face_model_version, purpose)
         if last is None:
             return None
-        told = " ".join(last.reasons[:REASONS_TOLD])
-        more = len(last.reasons) - REASONS_TOLD
-        reasons = f"{told} And {more} more." if more > 0 else told
+        more = ("More stands against it: countenance fairness qualifications list.",)
+        reasons = " ".join((*last.reasons[:REASONS_TOLD], *(more if len(last.reasons) > REASONS_TOLD else ())))
         head = f"face model {face_model_version} at Similarity {last.threshold:g}"
         if last.state is State.REFUSED:
             return f"It was refused on {last.judged:%Y-%m-%d}, {head}: {reasons}"

@@ -28,7 +28,7 @@ from countenance.ledger.entries import (
 from countenance.transparency.authorizations import Authorizations
 from countenance.transparency.changes import Changes
 from countenance.transparency.irregularities import Irregularity
-from countenance.transparency.moratoria import Exemptions
+from countenance.transparency.moratoria import SUSPENDED_KIND, Exemptions
 from countenance.transparency.qualifications import Qualifications
 from countenance.transparency.retention import Retention
 from countenance.transparency.reviews import Reviews
@@ -96,8 +96,12 @@ class Accounts:
             return
         if not self.changes.permitted_since(pending.generation, entry.policy_set):
             self._note(Irregularity.DECISION_BY_OTHER_POLICIES)
+        asked = pending.asked
+        is_search = asked.is_search and asked.concerns(SUSPENDED_KIND) and entry.effect == "allow"
+        if is_search and self.qualifications.is_over(asked.purpose, entry.at or ""):
+            self._note(Irregularity.WITHOUT_QUALIFICATION)
         for moratorium in self.changes.suspensions(entry.at or ""):
-            self.exemptions.add(moratorium, pending.asked, entry)
+            self.exemptions.add(moratorium, asked, entry)
 
     def _close(self, entry: Closing) -> None:
         if isinstance(entry, Deletion):

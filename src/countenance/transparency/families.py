@@ -15,7 +15,7 @@ FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
         SEARCHES,
         ("CompareFaces", "SearchFaces", "SearchFacesByImage", "SearchUsers", "SearchUsersByImage", "AssociateFaces"),
     ),
-    "detect": ("face detection", ("DetectFaces",)),
+    "detect": ("face detection", ("DetectFaces", "StartFaceDetection", "GetFaceDetection")),
     "enrol": ("enrolment", ("IndexFaces", "ImportCollection")),
     "read": (
         "reading collections",

@@ -18,5 +18,8 @@ class Irregularity(StrEnum):
     RESULT_OF_OTHER_MODEL = (
         "a result of a recognizer with other files or another calibration than were announced for it"
     )
+    WITHOUT_QUALIFICATION = (
+        "a face search allowed to law enforcement though every qualification for its purpose was over or revoked"
+    )
     UNREADABLE_MORATORIUM = "a moratorium that does not say its name and when it starts"
     TIME_RAN_BACKWARDS = "a time before that of the entry before it"

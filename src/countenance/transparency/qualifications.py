@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from countenance.ledger import entries
+
+# Decisions and what ends a qualification are written down side by side.
+GRACE = timedelta(minutes=1)
 
 # What lets a face model serve.
 QUALIFIED = "qualified"
@@ -42,10 +46,17 @@ class Qualifications:
     """All so far, in the order of their entries. As many are kept as people have asked for."""
 
     every: list[Qualification] = field(default_factory=list)
+    # until when each lets a face model serve: by purpose and id
+    _ends: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def add(self, index: int, entry: entries.Qualification) -> None:
         """A judgement, a waiver or a revocation."""
         waiver = entry.waiver
+        ends = self._ends.setdefault(entry.purpose, {})
+        if entry.state in {QUALIFIED, WAIVED} and entry.valid_until is not None:
+            ends[entry.qualification] = entry.valid_until
+        elif entry.qualification in ends:
+            ends[entry.qualification] = min(ends[entry.qualification], entry.at or "")
         self.every.append(
             Qualification(
                 index=index,
@@ -66,6 +77,14 @@ class Qualifications:
                 waiver_reason=None if waiver is None else waiver.reason,
             )
         )
+
+    def is_over(self, purpose: str, at: str) -> bool:
+        """Whether face models served this purpose once, and since a minute or longer none does.
+
+        Within a minute, what was decided may have been written down after what ended it.
+        """
+        last = max(self._ends.get(purpose, {}).values(), default=at)
+        return last < at and datetime.fromisoformat(last) + GRACE < datetime.fromisoformat(at)
 
     def serving(self, at: str) -> Iterator[Qualification]:
         """Those by which a face model serves at this time."""

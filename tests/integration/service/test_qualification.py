@@ -30,6 +30,7 @@ from countenance.settings import Settings
 from countenance.storage import schema
 from countenance.transparency.accounts import Accounts
 from countenance.transparency.formats import to_csv
+from countenance.transparency.irregularities import Irregularity
 from countenance.transparency.report import Report, make_report
 from countenance.vision.calibration import Calibration
 from countenance.web.pages import to_html
@@ -271,7 +272,7 @@ def test_many_groups_are_told_by_the_worst_and_how_many_more(administration: Adm
     counted = administration.qualifications._qualified
     told = counted.standing("1.0", Purpose.CRIMINAL_INVESTIGATION, administration.uses.now())
     assert told is not None
-    assert told.endswith("And 18 more.")
+    assert told.endswith("More stands against it: countenance fairness qualifications list.")
 
 
 def facts(administration: Administration, threshold: float) -> Any:
@@ -346,6 +347,19 @@ class TestWhatDoesNotCount:
         qualified(administration, people, times=BIASED)
         tampered(administration, state="qualified", valid_until=(NOON + DAY).timestamp())
         assert "(base: unqualified)" in denied(administration, detective)
+
+    def test_one_that_was_revoked_and_is_brought_back_in_the_database_shows(
+        self, administration: Administration, people: People, detective: Caller, clock: Clock
+    ) -> None:
+        """It opens the gate again, as everything that such a person writes; the public sees that it should not have."""
+        judged = qualified(administration, people)
+        administration.qualifications.revoke(people("olu"), judged.uid, REASON)
+        tampered(administration, state="qualified")
+        clock.passes(minutes=2)
+        search(administration, detective)
+        irregular = {cell.row: cell.value for cell in report_of(administration).tables[-1].cells}
+        assert irregular[Irregularity.WITHOUT_QUALIFICATION] is None
+        assert sum(value == 0 for value in irregular.values()) == len(irregular) - 1
 
 
 class TestWaivers:

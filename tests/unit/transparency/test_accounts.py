@@ -428,6 +428,22 @@ def other_files(story: Story) -> None:
     story.add(Outcome(use=use, model=model))
 
 
+def search_after_a_revocation(story: Story) -> None:
+    """As by somebody who brings it back in the database; those before it, and those just after it, fit."""
+    kind = "law_enforcement"
+    story.add(KeyChange(subject="organization", change="created", organization=uid("o", kind), organization_kind=kind))
+    story.search(kind, "criminal_investigation")
+    story.judge("waived", waived_by="cleo")
+    story.search(kind, "criminal_investigation")
+    story.tick = timedelta(seconds=10)
+    story.judge("revoked")
+    story.search(kind, "criminal_investigation")
+    story.wait(minutes=1)
+    story.search(kind, "criminal_investigation", denied_by=(FORBID,))
+    story.search(kind, "missing_child")
+    story.search(kind, "criminal_investigation")
+
+
 def nameless_moratorium(story: Story) -> None:
     story.add(policies(POLICY_SET, moratoria=({"title": "nothing"},)))
 
@@ -451,6 +467,7 @@ def clock_set_back(story: Story) -> None:
         (result_of_a_denied_use, Irregularity.RESULT_WITHOUT_INTENT),
         (result_without_decision, Irregularity.RESULT_WITHOUT_DECISION),
         (other_files, Irregularity.RESULT_OF_OTHER_MODEL),
+        (search_after_a_revocation, Irregularity.WITHOUT_QUALIFICATION),
         (nameless_moratorium, Irregularity.UNREADABLE_MORATORIUM),
         (clock_set_back, Irregularity.TIME_RAN_BACKWARDS),
     ],
