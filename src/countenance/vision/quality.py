@@ -54,7 +54,7 @@ class _Bar:
 #   brightness   12 (a quarter of the light) leaves 0.88, 6 leaves 0.79, 3 leaves 0.58
 #   sharpness    47 leaves 0.76, 30 leaves 0.63, 15 leaves 0.37
 # Brightness is that of the skin as much as that of the light, so it is asked for only where likeness goes with it, and
-# no filter asks for more: at 15, HIGH refused 17 in 1,000 faces of Black people for it alone and 6 of everyone else's,
+# no filter asks for more: at 15, HIGH refused 19 in 1,000 faces of Black people for it alone and 6 of everyone else's,
 # all of which LOW_FACE_QUALITY finds good enough (docs/pipeline-choices.md).
 _BARS: dict[QualityFilter, _Bar] = {
     QualityFilter.LOW: _Bar(side=16, confidence=60, yaw=50, pitch=45, brightness=4, sharpness=15),
