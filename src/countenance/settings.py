@@ -10,6 +10,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +24,11 @@ REKOGNITION_MIN_IMAGE_SIDE = 80  # pixels
 
 # Largest photo decoded: 3 bytes a pixel make 300 MB of this, the most one request may cost.
 DEFAULT_MAX_PIXELS = 100_000_000
+
+# Rekognition's published limits on stored videos, and the largest frame that H.264 has up to level 5.1.
+REKOGNITION_MAX_VIDEO_BYTES = 10 * 1024 * MIB
+REKOGNITION_MAX_VIDEO_SECONDS = 6 * 3600
+DEFAULT_MAX_FRAME_PIXELS = 4096 * 2304
 
 # SigV4 allows clocks to differ by five minutes.
 DEFAULT_CLOCK_SKEW_SECONDS = 300
@@ -118,11 +124,27 @@ class Settings(BaseSettings):
     min_image_side: int = Field(REKOGNITION_MIN_IMAGE_SIDE, ge=1, description="Pixels; smaller photos are refused.")
     inferred_attributes: frozenset[InferredAttribute] = frozenset()
 
-    s3_endpoint_url: str | None = Field(None, description="The S3-compatible store that Image.S3Object reads from.")
+    video_workers: int = Field(
+        1, ge=0, le=64, description="Videos worked on at once; 0: this server leaves them to others on its database."
+    )
+    max_video_bytes: int = Field(REKOGNITION_MAX_VIDEO_BYTES, ge=1)
+    max_video_seconds: int = Field(REKOGNITION_MAX_VIDEO_SECONDS, ge=1)
+    max_frame_pixels: int = Field(DEFAULT_MAX_FRAME_PIXELS, ge=1)
+
+    s3_endpoint_url: str | None = Field(None, description="The S3-compatible store that S3Object reads from.")
     s3_region: str = "us-east-1"
     s3_access_key_id: str | None = None
     s3_secret_access_key: SecretStr | None = None
     s3_buckets: frozenset[str] = Field(frozenset(), description="Buckets that may be read; empty means none.")
+
+    sns_endpoint_url: str | None = Field(None, description="The SNS-compatible service; Amazon's when absent.")
+    sns_access_key_id: str | None = None
+    sns_secret_access_key: SecretStr | None = None
+    sns_topics: frozenset[str] = Field(
+        frozenset(), description="ARNs of the topics that jobs on videos may tell when they are over; empty means none."
+    )
+    webhook_url: str | None = Field(None, description="Told of every job on a video that is over, by a signed POST.")
+    webhook_secret: SecretStr | None = Field(None, description="Key of the HMAC-SHA-256 that signs the webhook.")
 
     @field_validator("listen")
     @classmethod
@@ -136,6 +158,17 @@ class Settings(BaseSettings):
     def _tls_comes_whole(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
+        return self
+
+    @model_validator(mode="after")
+    def _notices_come_whole(self) -> Self:
+        if (self.sns_access_key_id is None) != (self.sns_secret_access_key is None):
+            raise ValueError("sns_access_key_id and sns_secret_access_key go together")
+        if (self.webhook_url is None) != (self.webhook_secret is None):
+            raise ValueError("webhook_url and webhook_secret go together: what is not signed could be anybody's")
+        parts = urlsplit(self.webhook_url or "")
+        if self.webhook_url is not None and (parts.scheme not in {"http", "https"} or parts.query or parts.fragment):
+            raise ValueError("webhook_url is a URL of http or https without a query, such as https://example.org/hook")
         return self
 
     @model_validator(mode="after")

@@ -29,6 +29,9 @@ COMMAND = (sys.executable, "-c", "from countenance.cli import main; main()")
 BUCKET = "photos"
 PRIVATE_BUCKET = "payroll"
 
+# Who may be told that a job on a video is over; the account is the one that moto has.
+TOPIC = "arn:aws:sns:us-east-1:123456789012:AmazonRekognitionJobs"
+
 # A server that has not said where it listens by then never will. Loading the models takes a few seconds.
 START_SECONDS = 120
 STOP_SECONDS = 60
@@ -97,6 +100,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, models: Path, store: str, s
         "COUNTENANCE_S3_ACCESS_KEY_ID": "test",
         "COUNTENANCE_S3_SECRET_ACCESS_KEY": "test",
         "COUNTENANCE_S3_BUCKETS": json.dumps([BUCKET]),
+        "COUNTENANCE_SNS_ENDPOINT_URL": store,
+        "COUNTENANCE_SNS_ACCESS_KEY_ID": "test",
+        "COUNTENANCE_SNS_SECRET_ACCESS_KEY": "test",
+        "COUNTENANCE_SNS_TOPICS": json.dumps([TOPIC]),
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("COUNTENANCE_", "AWS_"))}
     with (home / "log").open("w") as log:

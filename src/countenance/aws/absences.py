@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from countenance.errors import AccessDenied
 
-VIDEO = "stored video is not analysed yet"
+VIDEO = "people in stored video are not searched for yet"
 LIVENESS = "Face Liveness is not offered yet"
 STREAMS = "stream processors read Amazon Kinesis, which this server does not"
 TRACKING = "tracking people without identifying them is not offered; Amazon retired it on 31 October 2025"
@@ -17,7 +17,7 @@ NOT_FACES = "this server is about faces; it does not label scenes, text, equipme
 CUSTOM_LABELS = "Custom Labels trains models on things other than faces, which this server does not"
 
 _REASONS = {
-    VIDEO: ["StartFaceDetection", "GetFaceDetection", "StartFaceSearch", "GetFaceSearch"],
+    VIDEO: ["StartFaceSearch", "GetFaceSearch"],
     LIVENESS: ["CreateFaceLivenessSession", "GetFaceLivenessSessionResults"],
     STREAMS: [
         "CreateStreamProcessor",

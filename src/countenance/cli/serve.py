@@ -50,6 +50,7 @@ def serve(settings: Settings, as_json: AsJson = False) -> None:
             from countenance.web.app import create_app  # noqa: PLC0415
 
             application.sweeper.start()
+            application.video_work.start()
             _report_dangling(application.ledger.dangling())
             operator_file = application.operator_file
             if operator_file is not None:

@@ -78,9 +78,9 @@ class Server:
             target = self._followed(target, location)
         raise Unreachable(f"{self.url} redirects too often.")
 
-    def post(self, path: str, body: bytes, limit: int) -> Answer:
+    def post(self, path: str, body: bytes, limit: int, headers: Mapping[str, str] | None = None) -> Answer:
         """The answer to a body, sent once and never to another place than this."""
-        return self._exchange("POST", f"{self._prefix}/{quote(path)}", body, limit)[0]
+        return self._exchange("POST", f"{self._prefix}/{quote(path)}", body, limit, headers)[0]
 
     def close(self) -> None:
         """Ends the connection."""
@@ -88,12 +88,16 @@ class Server:
             self._connection.close()
             self._connection = None
 
-    def _exchange(self, method: str, target: str, body: bytes | None, limit: int) -> tuple[Answer, str]:
+    def _exchange(
+        self, method: str, target: str, body: bytes | None, limit: int, more: Mapping[str, str] | None = None
+    ) -> tuple[Answer, str]:
         # A server may have ended a connection that was kept; what was never answered on one is asked again on another.
         again = self._connection is not None and method == "GET"
         headers = {"User-Agent": f"countenance/{__version__}", "Accept-Encoding": "gzip"}
         if body is not None:
-            headers |= {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))}
+            headers |= {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))} | dict(
+                more or {}
+            )
         try:
             return self._exchange_once(method, target, body, headers, limit)
         except (OSError, http.client.HTTPException) as error:

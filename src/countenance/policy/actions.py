@@ -15,7 +15,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "SearchUsersByImage",
         "AssociateFaces",
     ),
-    "detect": ("DetectFaces",),
+    "detect": ("DetectFaces", "StartFaceDetection", "GetFaceDetection"),
     "enrol": ("IndexFaces", "ImportCollection"),
     "read": ("ListFaces", "DescribeCollection", "ListCollections", "ListUsers", "ListTagsForResource"),
     "manage": (

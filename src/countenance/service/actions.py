@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from countenance.policy.actions import GROUPS
@@ -11,6 +12,8 @@ class Action(StrEnum):
     """By Rekognition's names where it has one."""
 
     DETECT_FACES = "DetectFaces"
+    START_FACE_DETECTION = "StartFaceDetection"
+    GET_FACE_DETECTION = "GetFaceDetection"
     COMPARE_FACES = "CompareFaces"
     INDEX_FACES = "IndexFaces"
     SEARCH_FACES = "SearchFaces"
@@ -67,6 +70,9 @@ class Action(StrEnum):
 
 # Those that compare faces: their answers, or what they do, depend on who is like whom.
 MATCHES = frozenset(map(Action, GROUPS["match"]))
+
+# Those that answer what was asked for before: it is decided again, as it stands now.
+DECIDED_AS: Mapping[Action, Action] = {}
 
 # Those that compare and can keep their candidates back until people have looked at them.
 WITHHOLDS = frozenset(map(Action, GROUPS["search"]))

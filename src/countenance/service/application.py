@@ -15,14 +15,22 @@ from countenance.service.collections import CollectionAdministration
 from countenance.service.enrolment import Enrolment
 from countenance.service.exchange import Exchange
 from countenance.service.migration import Migration
+from countenance.service.notices import Announcer
 from countenance.service.photos import Photos
 from countenance.service.recognition import Recognition
 from countenance.service.searches import Searches
 from countenance.service.subjects import Subjects
 from countenance.service.testing import IndependentTesting
 from countenance.service.users import UserAdministration
+from countenance.service.video_shift import Tools
+from countenance.service.video_work import VideoWork
+from countenance.service.videos import Videos
 from countenance.settings import Settings
 from countenance.storage.objects import S3Photos
+from countenance.storage.topics import Topics
+from countenance.video.jobs import Jobs
+from countenance.video.notices import Notices
+from countenance.video.results import Results
 from countenance.vision.analysis import Vision
 
 
@@ -39,7 +47,8 @@ class Application(Administration):
         self.vision.calibration(self.vision.face_model_version)
         super().__init__(settings, clock=clock)
         uses, vision = self.uses, self.vision
-        photos = self.photos = Photos(settings, S3Photos(settings))
+        objects = S3Photos(settings)
+        photos = self.photos = Photos(settings, objects)
         collections = Collections(self.database)
         faces, users = Faces(self.database), Users(self.database)
         search = self._search = Search(self.database)
@@ -52,6 +61,19 @@ class Application(Administration):
         self.exchange = Exchange(uses, self.database, vision)
         self.migration = Migration(
             uses=uses, photos=photos, vision=vision, collections=collections, faces=faces, users=users
+        )
+        jobs, topics = Jobs(self.database), Topics(settings)
+        self.videos = Videos(
+            uses=uses,
+            jobs=jobs,
+            results=Results(self.database),
+            objects=objects,
+            topics=topics,
+            settings=settings,
+        )
+        self.video_work = VideoWork(
+            Tools(uses=uses, jobs=jobs, objects=objects, vision=vision, settings=settings),
+            Announcer(Notices(self.database), topics, settings),
         )
         self.subjects = Subjects(
             uses=uses,
@@ -67,5 +89,6 @@ class Application(Administration):
 
     def close(self) -> None:
         """Let go of the threads and the databases."""
+        self.video_work.close()
         self._search.close()
         super().close()

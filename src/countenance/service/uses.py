@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ from countenance.policy.requests import (
 )
 from countenance.policy.vocabulary import OrganizationKind, Purpose, Sensitivity
 from countenance.review.cases import Cases
-from countenance.service.actions import MATCHES, WITHHOLDS, Action
+from countenance.service.actions import DECIDED_AS, MATCHES, WITHHOLDS, Action
 from countenance.service.callers import Caller
 from countenance.service.denials import denial, is_unqualified, sentence
 from countenance.service.pins import Pins
@@ -96,6 +96,12 @@ class Use:
         self.limit = _at_most(record.limit, obligations.candidate_cap)
         self._collection = found
         self._cases = cases
+        self.is_over = True
+
+    @property
+    def id(self) -> str:
+        """What the ledger knows it by."""
+        return self.record.use
 
     @property
     def collection(self) -> Collection:
@@ -138,6 +144,10 @@ class Use:
         for photo in photos:
             self.record.probe(photo.digest)
 
+    def saw_file(self, digest: str) -> None:
+        """A file that the use is about, by its SHA-256."""
+        self.record.probe(digest)
+
     def searched_for(self, subject: str, identity: str) -> None:
         """An enrolled face or user that is searched for: the subject of its salt, and its id."""
         self.record.probe_enrolled(subject, identity)
@@ -145,6 +155,14 @@ class Use:
     def by(self, face_model_version: str) -> None:
         """The recognizer that the answer depends on."""
         self.record.model = self._pins.model(face_model_version)
+
+    def goes_on(self) -> None:
+        """What was begun goes on after the block, and is closed by `Uses.rest_of`."""
+        self.is_over = False
+
+    def came_to_nothing(self, code: str) -> None:
+        """What went wrong, by the code of its error, when it goes wrong after the answer."""
+        self.record.refused = code
 
     def disclose(self, candidates: Sequence[Candidate]) -> bool:
         """Say who was found, best first; whether they may be answered. If not, they wait for review, and that is said.
@@ -213,17 +231,24 @@ class Uses:
         record = Record(caller, action, resource, threshold, limit, quality_filter, self._salts, dict(context))
         found = None if resource is None else self._collections.find(resource)
         use = self._begin(record, found, started)
-        try:
+        with self._closing(use, started):
             yield use
-        except CountenanceError as error:
-            record.refused = error.code
-            self._end(record, started)
-            raise
-        except Exception as error:
-            record.failed = type(error).__name__
-            self._end(record, started)
-            raise
-        self._end(record, started)
+
+    @contextmanager
+    def rest_of(self, caller: Caller, action: Action, use: str, collection: str | None = None) -> Iterator[Use]:
+        """Carry out what is left of a permitted use (its id) that went on after its answer; it is closed then.
+
+        `collection` is the uid of the one that is acted on. Raises `Unaccountable`; it is still open then.
+        """
+        started = time.perf_counter()
+        record = Record(caller, action, None, None, None, None, self._salts, {}, use=use, collection=collection)
+        rest = Use(record, None, Obligations(), self._cases, self._pins)
+        with self._closing(rest, started):
+            yield rest
+
+    def is_open(self, use: str) -> bool:
+        """Whether a use was begun and not closed yet."""
+        return any(use == other for other, _, _ in self._ledger.dangling())
 
     def case_of(self, authorization: Authorization) -> str | None:
         """What the ledger knows the case of an authorization by."""
@@ -235,6 +260,23 @@ class Uses:
         Raises `Unaccountable`.
         """
         return self._ledger.append(entries)[-1]
+
+    @contextmanager
+    def _closing(self, use: Use, started: float) -> Iterator[None]:
+        """Record what the block comes to."""
+        record = use.record
+        try:
+            yield
+        except CountenanceError as error:
+            record.refused = error.code
+            self._end(record, started)
+            raise
+        except Exception as error:
+            record.failed = type(error).__name__
+            self._end(record, started)
+            raise
+        if use.is_over:
+            self._end(record, started)
 
     def _begin(self, record: Record, found: Collection | None, started: float) -> Use:
         """Decide, and commit the intent with the decision."""
@@ -274,14 +316,18 @@ class Uses:
         self, record: Record, found: Collection | None, authorization: Authorization | None, now: datetime
     ) -> Verdict:
         caller = record.caller
-        verdict = self._gate.decide(self._facts(record, found, authorization, now))
+        verdict = self._gate.decide(self._facts(record, record.action, found, authorization, now))
+        if verdict.decision.allowed and record.action in DECIDED_AS:
+            # What was permitted when it was asked for may not be so any more.
+            verdict = self._gate.decide(self._facts(record, DECIDED_AS[record.action], found, authorization, now))
         if not verdict.decision.allowed:
             return verdict
         if caller.authorization is not None and authorization is None:
             return denial(verdict, "the authorization that the key or session names is not known here")
         if authorization is not None and caller.case not in {None, authorization.case_reference}:
             return denial(verdict, "the case must be the one that the authorization was given for")
-        if verdict.decision.obligations.human_review and record.action in MATCHES - WITHHOLDS:
+        compares = {record.action, DECIDED_AS.get(record.action)} & MATCHES
+        if verdict.decision.obligations.human_review and compares - WITHHOLDS:
             return denial(verdict, f"{record.action} cannot keep back what it finds for review, which it would owe")
         limited = authorization is not None and authorization.max_uses is not None and record.action in MATCHES
         if limited and authorization is not None and not self._authorizations.take(authorization.uid):
@@ -289,12 +335,21 @@ class Uses:
         return verdict
 
     def _facts(
-        self, record: Record, found: Collection | None, authorization: Authorization | None, now: datetime
+        self,
+        record: Record,
+        action: Action,
+        found: Collection | None,
+        authorization: Authorization | None,
+        now: datetime,
     ) -> RequestFacts:
         caller, principal = record.caller, record.caller.principal
+        facts = None if authorization is None else authorization.facts
+        if facts is not None and facts.uses_left is not None and action is not record.action:
+            # The use of the authorization was taken when the work was asked for.
+            facts = replace(facts, uses_left=max(facts.uses_left, 1))
         witnessed = [age for _, age in self._ledger.witnessed() if age <= WITNESSED_SECONDS]
         return RequestFacts(
-            action=record.action,
+            action=action,
             now=now,
             principal=PrincipalFacts(
                 id=principal.uid,
@@ -302,21 +357,23 @@ class Uses:
                 role=caller.role,
                 trained_until=record.trained_until,
                 suspended=principal.suspended,
-                debts=self._authorizations.debts(principal, now) if record.action in MATCHES else 0,
+                debts=self._authorizations.debts(principal, now) if action in MATCHES else 0,
             ),
             purpose=caller.purpose,
             beneficiary=None if caller.beneficiary is None else _organization(caller.beneficiary),
             has_case=caller.case is not None or authorization is not None,
             collection=None if found is None else _collection(found),
-            authorization=None if authorization is None else authorization.facts,
-            qualification=self._qualification(record, found, now),
+            authorization=facts,
+            qualification=self._qualification(record, action, found, now),
             threshold=record.threshold,
             limit=record.limit,
             witnesses=len(witnessed),
         )
 
-    def _qualification(self, record: Record, found: Collection | None, now: datetime) -> QualificationFacts | None:
-        if record.action not in MATCHES:
+    def _qualification(
+        self, record: Record, action: Action, found: Collection | None, now: datetime
+    ) -> QualificationFacts | None:
+        if action not in MATCHES:
             return None
         version = self._face_model_version(found)
         return self._qualified.facts(version, record.caller.purpose, record.threshold, now)

@@ -75,20 +75,20 @@ class S3Photos:
         Raises ImageTooLarge, before anything is downloaded, for an object above `max_bytes`, and InvalidS3Object for
         everything else that keeps it from being read.
         """
-        with self._reading(bucket, name):
+        with self._reading(bucket, name) as client:
             which = _which(bucket, name, version)
-            found = self._client.head_object(**which)
+            found = client.head_object(**which)
             if found.get("ContentLength", 0) > max_bytes:
                 raise ImageTooLarge(f"The object has {found['ContentLength']} bytes; at most {max_bytes} are accepted.")
             # Neither the length nor the tag is owed; the bytes are counted as they come.
             same = {"IfMatch": found["ETag"]} if "ETag" in found else {}
-            body = self._client.get_object(**which, **same)["Body"]
+            body = client.get_object(**which, **same)["Body"]
             return _read(body, max_bytes)
 
     def look(self, bucket: str, name: str, version: str | None, max_bytes: int) -> Found:
         """What there is, without reading it. Raises VideoTooLarge for more than `max_bytes`, InvalidS3Object."""
-        with self._reading(bucket, name):
-            found = self._client.head_object(**_which(bucket, name, version))
+        with self._reading(bucket, name) as client:
+            found = client.head_object(**_which(bucket, name, version))
             size = found.get("ContentLength", 0)
             if size > max_bytes:
                 raise VideoTooLarge(
@@ -103,10 +103,10 @@ class S3Photos:
 
         Raises VideoTooLarge, InvalidS3Object, and what `each` raises.
         """
-        with self._reading(bucket, name):
+        with self._reading(bucket, name) as client:
             same = {} if found.tag is None else {"IfMatch": found.tag}
             written = 0
-            with self._client.get_object(**_which(bucket, name, found.version), **same)["Body"] as body:
+            with client.get_object(**_which(bucket, name, found.version), **same)["Body"] as body:
                 while chunk := body.read(CHUNK_BYTES):
                     written += len(chunk)
                     if written > max_bytes:
@@ -117,14 +117,14 @@ class S3Photos:
                     file.write(chunk)
 
     @contextmanager
-    def _reading(self, bucket: str, name: str) -> Iterator[None]:
-        """Raises InvalidS3Object for what may not be read, and for what goes wrong within the block."""
+    def _reading(self, bucket: str, name: str) -> Iterator[Any]:
+        """The client. Raises InvalidS3Object for what may not be read, and for what goes wrong within the block."""
         if self._client is None or bucket not in self._buckets:
             raise InvalidS3Object(f"{UNABLE} This server may not read the bucket {bucket}: its operator lists those.")
         if not {".", ".."}.isdisjoint(name.split("/")):
             raise InvalidS3Object(f"{UNABLE} An object whose key has a part that is . or .. cannot be read.")
         try:
-            yield
+            yield self._client
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             reason = _REASONS.get(status, f"The store answered with status {status}.")

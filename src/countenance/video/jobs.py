@@ -2,8 +2,8 @@
 
     asked for ──► claimed under a lease ──► segment by segment ──► over ──► recorded in the ledger ──► forgotten
 
-The results of a segment are committed together with how far the job is. Whoever claims a job whose lease ran out goes on
-there, and repeats a segment at most. A job that is over is shown as such only once the ledger has what it came to.
+The results of a segment are committed together with how far the job is. Whoever claims a job whose lease ran out goes
+on there, and repeats a segment at most. A job that is over is shown as such once the ledger has what it came to.
 """
 
 from __future__ import annotations
@@ -208,6 +208,7 @@ class Jobs:
         job: Job,
         worker: str,
         now: float,
+        *,
         reached_ms: int,
         faces: Sequence[SeenFace],
         progress: bytes | None = None,
@@ -263,12 +264,16 @@ class Jobs:
                 rows = [{"job_key": job.key, "topic": topic, "due_at": now, "attempts": 0} for topic in told]
                 connection.execute(insert(schema.video_notices), rows)
 
-    def release(self, job: Job, worker: str, until: float) -> None:
-        """The worker leaves the job to whoever comes after this time. A lease that was lost is no matter."""
+    def release(self, job: Job, worker: str, until: float, *, blameless: bool = False) -> None:
+        """The worker leaves the job to whoever comes after this time. A lease that was lost is no matter.
+
+        `blameless`: it is not the job's fault, and does not count as an attempt.
+        """
         jobs = schema.video_jobs
         with self._database.write() as connection:
             own = (jobs.c.key == job.key) & (jobs.c.worker == worker) & jobs.c.recorded.is_(False)
-            connection.execute(update(jobs).where(own).values(leased_until=until))
+            spared = {"attempts": jobs.c.attempts - 1} if blameless else {}
+            connection.execute(update(jobs).where(own).values({"leased_until": until, **spared}))
 
     def is_abandoned(self, job: Job) -> bool:
         """Whether it was taken up as often as it may be without coming further."""

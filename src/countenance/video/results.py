@@ -22,7 +22,7 @@ _DETAIL: TypeAdapter[FaceDetail] = TypeAdapter(FaceDetail)
 
 @dataclass(frozen=True, slots=True)
 class SeenFace:
-    """A face at a time of the video, in milliseconds; `person` is who it seems to be in the video, where that is told."""
+    """A face at a time of the video, in milliseconds; `person` numbers who it is of, where faces are tracked."""
 
     timestamp_ms: int
     detail: FaceDetail

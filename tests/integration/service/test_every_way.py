@@ -25,7 +25,7 @@ from countenance.policy.vocabulary import LegalBasis, OrganizationKind, Purpose
 from countenance.service.actions import MATCHES, Action
 from countenance.service.application import Application
 from countenance.service.callers import Caller
-from countenance.service.photos import PhotoBytes
+from countenance.service.photos import PhotoBytes, PhotoObject
 from countenance.service.source import SourceFace
 from countenance.settings import Settings
 from countenance.vision.calibration import Calibration
@@ -50,6 +50,8 @@ CALLS: dict[str, Call] = {
     "searches.search_faces_by_image": lambda a, c, p, _: a.searches.search_faces_by_image(c, "portraits", p),
     "searches.search_users": lambda a, c, *_: a.searches.search_users(c, "portraits", user_id="barack"),
     "searches.search_users_by_image": lambda a, c, p, _: a.searches.search_users_by_image(c, "portraits", p),
+    "videos.start_face_detection": lambda a, c, *_: a.videos.start_face_detection(c, PhotoObject("videos", "a.mp4")),
+    "videos.get_face_detection": lambda a, c, *_: a.videos.get_face_detection(c, 64 * "0"),
     "enrolment.index_faces": lambda a, c, p, _: a.enrolment.index_faces(c, "portraits", p),
     "enrolment.list_faces": lambda a, c, *_: a.enrolment.list_faces(c, "portraits"),
     "enrolment.delete_faces": lambda a, c, *_: a.enrolment.delete_faces(c, "portraits", [ID]),
@@ -120,7 +122,7 @@ CALLS: dict[str, Call] = {
 
 # What a use is made of rather than one, and what decides nothing: who signs, and which ids are here already.
 NOT_USES = {"sessions.authenticate", "migration.adopted"}
-MECHANISMS = {"uses", "sweeper", "locals"}
+MECHANISMS = {"uses", "sweeper", "locals", "video_work"}
 
 
 @pytest.fixture(scope="module")

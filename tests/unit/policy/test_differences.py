@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from countenance.policy import spaces
+from countenance.policy.actions import GROUPS
 from countenance.policy.decisions import Decision
 from countenance.policy.differences import Comparison, compare
 from countenance.policy.engine import PolicyEngine
@@ -98,6 +99,9 @@ when { principal.organization.kind == "commercial" && !context.real_time };
 """
 
 
+REAL_TIME = {"not in real time": False, "in real time": True}
+
+
 def test_what_is_told_is_what_asking_for_everything_finds() -> None:
     """Allowed, denied, and owing something else: no request more, none less."""
     before, after = (BASE, pack(BEFORE, requires=("base",))), (BASE, pack(AFTER, OWED, requires=("base",)))
@@ -105,12 +109,13 @@ def test_what_is_told_is_what_asking_for_everything_finds() -> None:
     was, becomes = PolicyEngine(before), PolicyEngine(after)
     found: dict[frozenset[tuple[str, str]], Change] = {}
     asked = 0
-    for words, facts in core(real_time={"not in real time": False, "in real time": True}):
-        request = investigation(action="DetectFaces", **facts)
+    asking = [(action, *given) for action in GROUPS["detect"] for given in core(real_time=REAL_TIME)]
+    for action, words, facts in asking:
+        request = investigation(action=action, **facts)
         one = change(was.decide(request, explain=False), becomes.decide(request, explain=False))
         asked += 1
         if one is not None:
-            found[frozenset({"action": "DetectFaces", **words}.items())] = one
+            found[frozenset({"action": action, **words}.items())] = one
     assert told(comparison) == found
     assert {effect for effect, *_ in found.values()} == {"allowed", "denied", "obligations"}
     assert comparison.asked == asked

@@ -1,6 +1,6 @@
 """The operations on offer, by family."""
 
-from countenance.aws.operations import collections, faces, image, tags, users
+from countenance.aws.operations import collections, faces, image, tags, users, video
 from countenance.aws.operations.calls import Operation
 
 OPERATIONS: dict[str, Operation] = {
@@ -9,6 +9,7 @@ OPERATIONS: dict[str, Operation] = {
     **faces.OPERATIONS,
     **users.OPERATIONS,
     **tags.OPERATIONS,
+    **video.OPERATIONS,
 }
 
 __all__ = ["OPERATIONS", "Operation"]

@@ -1,0 +1,81 @@
+"""StartFaceDetection and GetFaceDetection: jobs on videos of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from countenance.aws.faces import Structure, face_detail
+from countenance.aws.operations.calls import Answer, Call, Operation
+from countenance.errors import InvalidParameter
+from countenance.service.photos import PhotoObject
+from countenance.service.videos import VideoResults, Wishes
+from countenance.video.jobs import Job
+
+
+def start_face_detection(call: Call) -> Answer:
+    """The job is begun, or was by the same ClientRequestToken."""
+    job_id = call.application.videos.start_face_detection(
+        call.caller, _video(call), _wishes(call), **call.chosen(FaceAttributes="attributes")
+    )
+    return {"JobId": job_id}
+
+
+def get_face_detection(call: Call) -> Answer:
+    """While the job is under way there are no faces yet."""
+    results = call.application.videos.get_face_detection(
+        call.caller, call.request["JobId"], **call.chosen(MaxResults="max_results", NextToken="token")
+    )
+    faces = [{"Timestamp": seen.timestamp_ms, "Face": face_detail(seen.detail)} for seen in results.faces]
+    return {**_standing(results), "Faces": faces}
+
+
+def _video(call: Call) -> PhotoObject:
+    """Raises `InvalidParameter` unless the request names an object."""
+    stored = call.request["Video"].get("S3Object", {})
+    if "Bucket" not in stored or "Name" not in stored:
+        raise InvalidParameter("Request has invalid parameters: Video.S3Object needs Bucket and Name.")
+    return PhotoObject(stored["Bucket"], stored["Name"], stored.get("Version"))
+
+
+def _wishes(call: Call) -> Wishes:
+    request = call.request
+    channel = request.get("NotificationChannel", {})
+    return Wishes(request.get("ClientRequestToken"), request.get("JobTag"), channel.get("SNSTopicArn"))
+
+
+def _standing(results: VideoResults) -> Structure:
+    """What every Get answers beside what was found."""
+    job = results.job
+    return {
+        "JobStatus": results.state,
+        "StatusMessage": job.message if job.recorded else None,
+        "VideoMetadata": _metadata(results.metadata) if results.metadata else None,
+        "NextToken": results.next_token,
+        "JobId": job.job_id,
+        "Video": {"S3Object": _object(job)},
+        "JobTag": job.job_tag,
+    }
+
+
+def _object(job: Job) -> Structure:
+    return {"Bucket": job.bucket, "Name": job.object_name, "Version": job.object_version}
+
+
+def _metadata(metadata: Mapping[str, Any]) -> Structure:
+    """VideoMetadata."""
+    return {
+        "Codec": metadata["codec"],
+        "DurationMillis": metadata["duration_ms"],
+        "Format": metadata["format"],
+        "FrameRate": metadata["frame_rate"],
+        "FrameHeight": metadata["frame_height"],
+        "FrameWidth": metadata["frame_width"],
+        "ColorRange": metadata["color_range"],
+    }
+
+
+OPERATIONS = {
+    "StartFaceDetection": Operation(start_face_detection),
+    "GetFaceDetection": Operation(get_face_detection),
+}
