@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.videos import film, still
+from tests.films import film, still
 
 from .conftest import BUCKET, TOPIC
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from countenance.errors import AccessDenied
 
-VIDEO = "people in stored video are not searched for yet"
 LIVENESS = "Face Liveness is not offered yet"
 STREAMS = "stream processors read Amazon Kinesis, which this server does not"
-TRACKING = "tracking people without identifying them is not offered; Amazon retired it on 31 October 2025"
 CELEBRITIES = "no gallery of well-known people comes with this server, and it keeps none: enrol who may be searched for"
 NOT_FACES = "this server is about faces; it does not label scenes, text, equipment or unsafe content"
 CUSTOM_LABELS = "Custom Labels trains models on things other than faces, which this server does not"
 
 _REASONS = {
-    VIDEO: ["StartFaceSearch", "GetFaceSearch"],
     LIVENESS: ["CreateFaceLivenessSession", "GetFaceLivenessSessionResults"],
     STREAMS: [
         "CreateStreamProcessor",
@@ -28,7 +25,6 @@ _REASONS = {
         "StopStreamProcessor",
         "UpdateStreamProcessor",
     ],
-    TRACKING: ["StartPersonTracking", "GetPersonTracking"],
     CELEBRITIES: [
         "GetCelebrityInfo",
         "GetCelebrityRecognition",

@@ -6,18 +6,32 @@ from collections.abc import Mapping
 
 # As in schema.cedarschema, which says the same to Cedar; `search` is part of `match`.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "search": ("CompareFaces", "SearchFaces", "SearchFacesByImage", "SearchUsers", "SearchUsersByImage"),
+    "search": (
+        "CompareFaces",
+        "SearchFaces",
+        "SearchFacesByImage",
+        "SearchUsers",
+        "SearchUsersByImage",
+        "StartFaceSearch",
+    ),
     "match": (
         "CompareFaces",
         "SearchFaces",
         "SearchFacesByImage",
         "SearchUsers",
         "SearchUsersByImage",
+        "StartFaceSearch",
         "AssociateFaces",
     ),
-    "detect": ("DetectFaces", "StartFaceDetection", "GetFaceDetection"),
+    "detect": (
+        "DetectFaces",
+        "StartFaceDetection",
+        "GetFaceDetection",
+        "StartPersonTracking",
+        "GetPersonTracking",
+    ),
     "enrol": ("IndexFaces", "ImportCollection"),
-    "read": ("ListFaces", "DescribeCollection", "ListCollections", "ListUsers", "ListTagsForResource"),
+    "read": ("ListFaces", "DescribeCollection", "ListCollections", "ListUsers", "ListTagsForResource", "GetFaceSearch"),
     "manage": (
         "CreateCollection",
         "CreateUser",

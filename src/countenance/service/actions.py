@@ -15,6 +15,10 @@ class Action(StrEnum):
     START_FACE_DETECTION = "StartFaceDetection"
     GET_FACE_DETECTION = "GetFaceDetection"
     COMPARE_FACES = "CompareFaces"
+    START_FACE_SEARCH = "StartFaceSearch"
+    GET_FACE_SEARCH = "GetFaceSearch"
+    START_PERSON_TRACKING = "StartPersonTracking"
+    GET_PERSON_TRACKING = "GetPersonTracking"
     INDEX_FACES = "IndexFaces"
     SEARCH_FACES = "SearchFaces"
     SEARCH_FACES_BY_IMAGE = "SearchFacesByImage"
@@ -72,10 +76,10 @@ class Action(StrEnum):
 MATCHES = frozenset(map(Action, GROUPS["match"]))
 
 # Those that answer what was asked for before: it is decided again, as it stands now.
-DECIDED_AS: Mapping[Action, Action] = {}
+DECIDED_AS: Mapping[Action, Action] = {Action.GET_FACE_SEARCH: Action.START_FACE_SEARCH}
 
-# Those that compare and can keep their candidates back until people have looked at them.
-WITHHOLDS = frozenset(map(Action, GROUPS["search"]))
+# Those that compare and can keep their candidates back until people have looked at them. A job on a video cannot.
+WITHHOLDS = frozenset(map(Action, GROUPS["search"])) - {Action.START_FACE_SEARCH}
 
 # Those that are closed by another entry than an outcome.
 ENROLS = frozenset({Action.INDEX_FACES, Action.IMPORT_COLLECTION})

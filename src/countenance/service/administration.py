@@ -59,8 +59,8 @@ class Administration:
         self.settings = settings
         self.database = Database(settings.effective_database_url)
         self.database.migrate()
-        sealing_key = SealingKey.open(settings.effective_secrets_key)
-        access_keys = AccessKeys(self.database, sealing_key)
+        self.sealing_key = SealingKey.open(settings.effective_secrets_key)
+        access_keys = AccessKeys(self.database, self.sealing_key)
         access_keys.verify()
         principals = Principals(self.database)
         policies = PolicySets(self.database)
@@ -96,7 +96,7 @@ class Administration:
             uses=self.uses,
             settings=settings,
             keys=access_keys,
-            sealing_key=sealing_key,
+            sealing_key=self.sealing_key,
             principals=principals,
             authorizations=authorizations,
         )

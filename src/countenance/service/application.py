@@ -62,17 +62,27 @@ class Application(Administration):
         self.migration = Migration(
             uses=uses, photos=photos, vision=vision, collections=collections, faces=faces, users=users
         )
-        jobs, topics = Jobs(self.database), Topics(settings)
+        jobs, results, topics = Jobs(self.database), Results(self.database), Topics(settings)
         self.videos = Videos(
             uses=uses,
             jobs=jobs,
-            results=Results(self.database),
+            results=results,
             objects=objects,
             topics=topics,
             settings=settings,
         )
         self.video_work = VideoWork(
-            Tools(uses=uses, jobs=jobs, objects=objects, vision=vision, settings=settings),
+            Tools(
+                uses=uses,
+                jobs=jobs,
+                results=results,
+                objects=objects,
+                vision=vision,
+                collections=collections,
+                search=search,
+                sealing_key=self.sealing_key,
+                settings=settings,
+            ),
             Announcer(Notices(self.database), topics, settings),
         )
         self.subjects = Subjects(

@@ -235,13 +235,21 @@ class Uses:
             yield use
 
     @contextmanager
-    def rest_of(self, caller: Caller, action: Action, use: str, collection: str | None = None) -> Iterator[Use]:
+    def rest_of(
+        self,
+        caller: Caller,
+        action: Action,
+        use: str,
+        *,
+        collection: str | None = None,
+        threshold: float | None = None,
+    ) -> Iterator[Use]:
         """Carry out what is left of a permitted use (its id) that went on after its answer; it is closed then.
 
         `collection` is the uid of the one that is acted on. Raises `Unaccountable`; it is still open then.
         """
         started = time.perf_counter()
-        record = Record(caller, action, None, None, None, None, self._salts, {}, use=use, collection=collection)
+        record = Record(caller, action, None, threshold, None, None, self._salts, {}, use=use, collection=collection)
         rest = Use(record, None, Obligations(), self._cases, self._pins)
         with self._closing(rest, started):
             yield rest

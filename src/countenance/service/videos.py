@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from countenance.errors import ResourceNotFound
+from countenance.errors import AccessDenied, ResourceNotFound
+from countenance.gallery.faces import Face
 from countenance.service.actions import Action
 from countenance.service.callers import Caller
 from countenance.service.pagination import passing_token, place
 from countenance.service.photos import PhotoObject
-from countenance.service.uses import Uses
+from countenance.service.recognition import DEFAULT_THRESHOLD
+from countenance.service.uses import Use, Uses
 from countenance.settings import Settings
 from countenance.storage.objects import S3Photos
 from countenance.storage.topics import Topics
@@ -26,6 +28,9 @@ from countenance.video.results import Results, SeenFace
 
 # Rekognition's page of video results, which is also the largest.
 MAX_RESULTS = 1000
+
+# Faces that one person of a video may be like, at most. Rekognition names no such limit.
+MAX_MATCHES = 100
 
 ALL = "ALL"
 DEFAULT = "DEFAULT"
@@ -42,13 +47,17 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class VideoResults:
-    """How a job stands, and a page of what it found. `state` is IN_PROGRESS until the ledger has what it came to."""
+    """How a job stands, and a page of what it found. `state` is IN_PROGRESS until the ledger has what it came to.
+
+    `matches` are whom the people of this page are like, by their numbers: Similarity and face, best first.
+    """
 
     job: Job
     state: JobState
     faces: Sequence[SeenFace] = ()
     next_token: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    matches: Mapping[int, Sequence[tuple[float, Face]]] = field(default_factory=dict)
 
 
 class Videos:
@@ -74,11 +83,7 @@ class Videos:
         """
         with self._uses.use(caller, Action.START_FACE_DETECTION) as use:
             new = self._job(JobKind.FACE_DETECTION, caller, use.id, video, wishes, attributes=attributes)
-            job_id, is_new = self._start(new, wishes)
-            use.state(job=job_id)
-            if is_new:
-                use.goes_on()
-            return job_id
+            return self._begin(use, new, wishes)
 
     def get_face_detection(
         self, caller: Caller, job_id: str, *, max_results: int = MAX_RESULTS, token: str | None = None
@@ -92,6 +97,99 @@ class Videos:
             use.saw(len(results.faces))
             use.state(job=job_id)
             return results
+
+    def start_face_search(
+        self,
+        caller: Caller,
+        video: PhotoObject,
+        collection_id: str,
+        wishes: Wishes = Wishes(),
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+    ) -> str:
+        """The JobId. Whom the collection has of the people of the video is searched for, at `threshold` (0 to 100).
+
+        Raises `ResourceNotFound` for the collection, and what `start_face_detection` does.
+        """
+        asked: dict[str, Any] = {"threshold": threshold, "limit": MAX_MATCHES}
+        with self._uses.use(caller, Action.START_FACE_SEARCH, collection_id, **asked) as use:
+            found: dict[str, Any] = {"collection_id": collection_id, "collection_uid": use.collection.uid}
+            limits: dict[str, Any] = {"threshold": use.threshold, "match_limit": use.limit}
+            new = self._job(JobKind.FACE_SEARCH, caller, use.id, video, wishes, **found, **limits)
+            return self._begin(use, new, wishes)
+
+    def get_face_search(
+        self,
+        caller: Caller,
+        job_id: str,
+        *,
+        max_results: int = MAX_RESULTS,
+        token: str | None = None,
+        by_person: bool = False,
+    ) -> VideoResults:
+        """How the job stands; once it is over, who is seen when, and whom of the collection each is like.
+
+        Whether the matches may be told is decided again, as it stands now; faces that were deleted are told of no
+        more. Raises what `get_face_detection` does, and `AccessDenied` where the caller asks for another purpose, or
+        under another authorization, than what the search was permitted for.
+        """
+        now = self._uses.now().timestamp()
+        job = self._jobs.find(JobKind.FACE_SEARCH, job_id, caller.principal.organization.key, now)
+        searched = None if job is None else job.collection_id
+        asked: dict[str, Any] = {} if job is None else {"threshold": job.threshold, "limit": job.match_limit}
+        with self._uses.use(caller, Action.GET_FACE_SEARCH, searched, **asked) as use:
+            use.state(job=job_id)
+            results = self._page(JobKind.FACE_SEARCH, caller, job_id, max_results, token, by_person=by_person)
+            _check_terms(results.job, caller)
+            matches: dict[int, list[tuple[float, Face]]] = {}
+            if results.faces:
+                matches = self._matches(results.job, use, {seen.person for seen in results.faces})
+            use.saw(len(results.faces))
+            return replace(results, matches=matches)
+
+    def start_person_tracking(self, caller: Caller, video: PhotoObject, wishes: Wishes = Wishes()) -> str:
+        """The JobId. Whoever is seen gets a number that stays theirs; nobody is recognised, and no face embedded.
+
+        Raises what `start_face_detection` does.
+        """
+        with self._uses.use(caller, Action.START_PERSON_TRACKING) as use:
+            new = self._job(JobKind.PERSON_TRACKING, caller, use.id, video, wishes)
+            return self._begin(use, new, wishes)
+
+    def get_person_tracking(
+        self,
+        caller: Caller,
+        job_id: str,
+        *,
+        max_results: int = MAX_RESULTS,
+        token: str | None = None,
+        by_person: bool = False,
+    ) -> VideoResults:
+        """How the job stands; once it is over, who is seen when. Raises what `get_face_detection` does."""
+        with self._uses.use(caller, Action.GET_PERSON_TRACKING) as use:
+            use.state(job=job_id)
+            results = self._page(JobKind.PERSON_TRACKING, caller, job_id, max_results, token, by_person=by_person)
+            use.saw(len(results.faces))
+            return results
+
+    def _matches(self, job: Job, use: Use, people: Container[int | None]) -> dict[int, list[tuple[float, Face]]]:
+        """The matches of these people that may be told today, best first."""
+        kept = [match for match in self._results.matches(job.key) if match.person in people]
+        enrolled = self._results.enrolled([match.face_key for match in kept])
+        matches: dict[int, list[tuple[float, Face]]] = {}
+        for match in kept:
+            own = matches.setdefault(match.person, [])
+            if match.similarity >= use.threshold and match.face_key in enrolled and len(own) < use.limit:
+                own.append((match.similarity, enrolled[match.face_key]))
+        return matches
+
+    def _begin(self, use: Use, new: NewJob, wishes: Wishes) -> str:
+        """The JobId; the use goes on if the job is a new one."""
+        job_id, is_new = self._start(new, wishes)
+        use.state(job=job_id)
+        if is_new:
+            use.goes_on()
+        return job_id
 
     def _job(self, kind: JobKind, caller: Caller, use: str, video: PhotoObject, wishes: Wishes, **more: Any) -> NewJob:
         return NewJob(
@@ -142,6 +240,17 @@ class Videos:
         faces = self._results.faces(job.key, start, limit + 1, by_person=by_person)
         more = passing_token(request, start + limit, now) if len(faces) > limit else None
         return VideoResults(job, job.state, faces[:limit], more, job.metadata or {})
+
+
+def _check_terms(job: Job, caller: Caller) -> None:
+    """Raises `AccessDenied` unless the caller asks on the terms that the search was permitted on."""
+    beneficiary = None if caller.beneficiary is None else caller.beneficiary.uid
+    asked = (caller.purpose, caller.authorization, beneficiary)
+    if asked != (job.purpose, job.authorization, job.beneficiary):
+        raise AccessDenied(
+            "What a search found is told for what it was permitted for: ask with the purpose, the authorization and "
+            "the beneficiary that the job was started with."
+        )
 
 
 def _digest(new: NewJob) -> str:

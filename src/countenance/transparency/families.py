@@ -13,13 +13,24 @@ OTHER = "other"
 FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "match": (
         SEARCHES,
-        ("CompareFaces", "SearchFaces", "SearchFacesByImage", "SearchUsers", "SearchUsersByImage", "AssociateFaces"),
+        (
+            "CompareFaces",
+            "SearchFaces",
+            "SearchFacesByImage",
+            "SearchUsers",
+            "SearchUsersByImage",
+            "StartFaceSearch",
+            "AssociateFaces",
+        ),
     ),
-    "detect": ("face detection", ("DetectFaces", "StartFaceDetection", "GetFaceDetection")),
+    "detect": (
+        "face detection",
+        ("DetectFaces", "StartFaceDetection", "GetFaceDetection", "StartPersonTracking", "GetPersonTracking"),
+    ),
     "enrol": ("enrolment", ("IndexFaces", "ImportCollection")),
     "read": (
         "reading collections",
-        ("ListFaces", "DescribeCollection", "ListCollections", "ListUsers", "ListTagsForResource"),
+        ("ListFaces", "DescribeCollection", "ListCollections", "ListUsers", "ListTagsForResource", "GetFaceSearch"),
     ),
     "manage": (
         "managing collections",

@@ -74,6 +74,7 @@ class NewJob:
     collection_id: str | None = None
     collection_uid: str | None = None
     threshold: float | None = None
+    match_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class Jobs:
                     collection_id=new.collection_id,
                     collection_uid=new.collection_uid,
                     threshold=new.threshold,
+                    match_limit=new.match_limit,
                     state=JobState.IN_PROGRESS,
                     reached_ms=0,
                     created_at=now,
@@ -214,7 +216,7 @@ class Jobs:
         progress: bytes | None = None,
     ) -> None:
         """A segment is done: its results, and where the next one begins. Raises LeaseLost; then nothing is kept."""
-        with self._database.write(erases=progress is not None) as connection:
+        with self._database.write() as connection:
             lease = now + LEASE_SECONDS
             _change(connection, job, worker, reached_ms=reached_ms, progress=progress, leased_until=lease, attempts=0)
             keep(connection, job.key, faces)
@@ -231,7 +233,7 @@ class Jobs:
         """The job is over; it is shown as such when it is recorded. Raises LeaseLost."""
         state = JobState.SUCCEEDED if failure is None else JobState.FAILED
         code, message = (None, None) if failure is None else (failure.code, failure.message)
-        with self._database.write(erases=job.progress is not None) as connection:
+        with self._database.write() as connection:
             _change(
                 connection,
                 job,
@@ -343,6 +345,7 @@ def _of(row: Row[Any], principal: Principal) -> Job:
         collection_id=row.collection_id,
         collection_uid=row.collection_uid,
         threshold=row.threshold,
+        match_limit=row.match_limit or 0,
         key=row.key,
         job_id=row.job_id,
         object_tag=row.object_tag,

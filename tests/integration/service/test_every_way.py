@@ -52,6 +52,12 @@ CALLS: dict[str, Call] = {
     "searches.search_users_by_image": lambda a, c, p, _: a.searches.search_users_by_image(c, "portraits", p),
     "videos.start_face_detection": lambda a, c, *_: a.videos.start_face_detection(c, PhotoObject("videos", "a.mp4")),
     "videos.get_face_detection": lambda a, c, *_: a.videos.get_face_detection(c, 64 * "0"),
+    "videos.start_face_search": lambda a, c, *_: a.videos.start_face_search(
+        c, PhotoObject("videos", "a.mp4"), "portraits"
+    ),
+    "videos.get_face_search": lambda a, c, *_: a.videos.get_face_search(c, 64 * "0"),
+    "videos.start_person_tracking": lambda a, c, *_: a.videos.start_person_tracking(c, PhotoObject("videos", "a.mp4")),
+    "videos.get_person_tracking": lambda a, c, *_: a.videos.get_person_tracking(c, 64 * "0"),
     "enrolment.index_faces": lambda a, c, p, _: a.enrolment.index_faces(c, "portraits", p),
     "enrolment.list_faces": lambda a, c, *_: a.enrolment.list_faces(c, "portraits"),
     "enrolment.delete_faces": lambda a, c, *_: a.enrolment.delete_faces(c, "portraits", [ID]),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import boto3
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from countenance.errors import (
+    AccessDenied,
     IdempotentParameterMismatch,
     InvalidPaginationToken,
     InvalidParameter,
@@ -21,21 +24,26 @@ from countenance.errors import (
     VideoTooLarge,
 )
 from countenance.ledger import entries
-from countenance.policy.vocabulary import OrganizationKind
+from countenance.policy.decisions import Decision, Obligations
+from countenance.policy.gate import NO_SET, Gate, Verdict
+from countenance.policy.requests import RequestFacts
+from countenance.policy.vocabulary import OrganizationKind, Purpose
+from countenance.service.actions import Action
 from countenance.service.application import Application
 from countenance.service.callers import Caller
-from countenance.service.photos import PhotoObject
+from countenance.service.photos import PhotoBytes, PhotoObject
 from countenance.service.video_shift import Shift
 from countenance.service.videos import VideoResults, Wishes
 from countenance.settings import Settings
+from countenance.storage.salts import commitment, face_subject
 from countenance.video.jobs import MAX_ATTEMPTS, MAX_OPEN_JOBS, RETENTION_SECONDS, JobKind, JobState
-from tests.videos import film, still
+from tests.films import film, still
 
 from .conftest import NOON, Clock
 
 # An MP4 that breaks off, and what is none.
 BROKEN, TEXT = "broken.mp4", "notes.txt"
-OBAMA, LONG, EMPTY = "obama.mp4", "long.mp4", "empty.mp4"
+OBAMA, BOTH, LONG, EMPTY = "obama.mp4", "both.mp4", "long.mp4", "empty.mp4"
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +65,10 @@ def videos(store: str, portraits: dict[str, Path]) -> Any:
     obama, coffee = still(portraits["obama.jpg"]), np.full((320, 320, 3), 90, np.uint8)
     content = film([(obama, 2.0)])
     long = film([(obama, 1.0), (coffee, 10.0), (obama, 1.0)])
+    both = np.concatenate([obama, still(portraits["biden.jpg"])], axis=1)
     for name, body in {
         OBAMA: content,
+        BOTH: film([(both, 2.0)]),
         LONG: long,
         EMPTY: film([(coffee, 1.0)]),
         BROKEN: long[: len(long) - len(long) // 3],
@@ -308,3 +318,167 @@ def test_a_job_is_one_use_that_the_ledger_closes_when_it_is_over(application: Ap
         application.videos._jobs.find(JobKind.FACE_DETECTION, job_id, operator.principal.organization.key, 0).digest
         is None
     )
+
+
+@pytest.fixture
+def presidents(application: Application, operator: Caller, portraits: dict[str, Path]) -> Iterator[str]:
+    """The FaceId of Obama's face in the collection `presidents`."""
+    application.collections.create(operator, "presidents", {})
+    photo = PhotoBytes(portraits["obama2.jpg"].read_bytes())
+    indexed = application.enrolment.index_faces(operator, "presidents", photo, external_image_id="obama")
+    yield indexed.records[0][0].face_id
+    with suppress(ResourceNotFound):
+        application.collections.delete(operator, "presidents")
+
+
+class TestASearch:
+    """Of the people of a video in a collection."""
+
+    def searched(self, application: Application, caller: Caller, name: str) -> str:
+        job_id = application.videos.start_face_search(caller, video(name), "presidents")
+        assert application.video_work.work()
+        return job_id
+
+    def test_who_is_enrolled_is_found_and_who_is_not_is_seen(
+        self, application: Application, operator: Caller, presidents: str
+    ) -> None:
+        job_id = self.searched(application, operator, BOTH)
+        results = application.videos.get_face_search(operator, job_id, by_person=True)
+        assert results.state is JobState.SUCCEEDED
+        assert [(seen.person, seen.timestamp_ms) for seen in results.faces] == [
+            (person, at) for person in (0, 1) for at in (0, 500, 1000, 1500)
+        ]
+        left = {seen.person: seen.detail.bounding_box.left for seen in results.faces}
+        ((person, ((similarity, face),)),) = results.matches.items()
+        assert left[person] < 0.5, "Obama is on the left"
+        assert (face.face_id, face.external_image_id) == (presidents, "obama")
+        assert similarity >= 80.0
+        by_time = application.videos.get_face_search(operator, job_id)
+        assert [seen.timestamp_ms for seen in by_time.faces] == [0, 0, 500, 500, 1000, 1000, 1500, 1500]
+
+    def test_the_ledger_has_who_was_found_by_commitment(
+        self, application: Application, operator: Caller, presidents: str
+    ) -> None:
+        before = application.ledger.size()
+        self.searched(application, operator, BOTH)
+        *_, outcome = [entries.read(leaf) for leaf in application.ledger.entries(before, before + 10)]
+        assert isinstance(outcome, entries.Outcome)
+        assert outcome.model is not None
+        assert outcome.threshold == 80.0
+        assert outcome.candidates is not None
+        (candidate,) = outcome.candidates
+        (salt,) = application.salts.of([face_subject(_key(application, presidents))]).values()
+        assert candidate.commitment == commitment(salt, "candidate", outcome.use, presidents)
+
+    def test_a_face_that_is_deleted_is_found_no_more(
+        self, application: Application, operator: Caller, presidents: str
+    ) -> None:
+        job_id = self.searched(application, operator, OBAMA)
+        assert application.videos.get_face_search(operator, job_id).matches[0]
+        application.enrolment.delete_faces(operator, "presidents", [presidents])
+        results = application.videos.get_face_search(operator, job_id)
+        assert len(results.faces) == 4
+        assert not any(results.matches.values())
+
+    @pytest.mark.usefixtures("presidents")
+    def test_a_collection_that_is_deleted_meanwhile_fails_the_job(
+        self, application: Application, operator: Caller
+    ) -> None:
+        job_id = application.videos.start_face_search(operator, video(OBAMA), "presidents")
+        application.collections.delete(operator, "presidents")
+        application.collections.create(operator, "presidents", {})
+        assert application.video_work.work()
+        results = application.videos.get_face_search(operator, job_id)
+        assert results.state is JobState.FAILED
+        assert results.job.message == "The collection id: presidents does not exist"
+
+    def test_an_unknown_collection_is_not_found(self, application: Application, operator: Caller) -> None:
+        with pytest.raises(ResourceNotFound, match="The collection id: nowhere does not exist"):
+            application.videos.start_face_search(operator, video(OBAMA), "nowhere")
+
+    @pytest.mark.usefixtures("presidents")
+    def test_what_was_found_is_told_for_the_purpose_it_was_permitted_for(
+        self, application: Application, operator: Caller
+    ) -> None:
+        job_id = self.searched(application, operator, OBAMA)
+        with pytest.raises(AccessDenied, match="for what it was permitted for"):
+            application.videos.get_face_search(application.locals.caller(purpose=Purpose.IDENTITY_VERIFICATION), job_id)
+
+    @pytest.mark.usefixtures("presidents")
+    def test_whether_it_may_be_told_is_decided_again(
+        self, application: Application, operator: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As when a moratorium began since, or an authorization was revoked."""
+        job_id = self.searched(application, operator, OBAMA)
+        genuine = Gate.decide
+
+        def no_more_searches(gate: Gate, request: RequestFacts) -> Verdict:
+            verdict = genuine(gate, request)
+            if request.action == Action.START_FACE_SEARCH:
+                return Verdict(Decision(allowed=False), verdict.policy_set)
+            return verdict
+
+        monkeypatch.setattr(Gate, "decide", no_more_searches)
+        with pytest.raises(AccessDenied):
+            application.videos.get_face_search(operator, job_id)
+
+    @pytest.mark.usefixtures("presidents")
+    def test_what_would_owe_a_review_is_denied(
+        self, application: Application, operator: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A job has nowhere to keep its matches back."""
+        owing = Verdict(Decision(allowed=True, obligations=Obligations(human_review=2)), NO_SET)
+        monkeypatch.setattr(Gate, "decide", lambda *_: owing)
+        with pytest.raises(AccessDenied, match="cannot keep back what it finds for review"):
+            application.videos.start_face_search(operator, video(OBAMA), "presidents")
+
+    @pytest.mark.usefixtures("presidents")
+    def test_a_second_worker_goes_on_with_the_same_people_and_leaves_no_template(
+        self, application: Application, operator: Caller, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job_id = application.videos.start_face_search(operator, video(LONG), "presidents")
+        genuine = Shift._live
+
+        class Killed(BaseException):
+            """What no handler catches, as nothing catches the end of a process."""
+
+        def dies_after_the_first_segment(shift: Shift) -> None:
+            genuine(shift)
+            if shift._job.progress is not None:
+                raise Killed
+
+        monkeypatch.setattr(Shift, "_live", dies_after_the_first_segment)
+        with pytest.raises(Killed):
+            application.video_work.work()
+        monkeypatch.setattr(Shift, "_live", genuine)
+        with application.database.read() as connection:
+            (progress,) = connection.exec_driver_sql("SELECT progress FROM video_jobs WHERE progress NOTNULL").scalars()
+        assert b"portraits" not in progress, "it is sealed"
+        clock.passes(minutes=2)
+        assert application.video_work.work()
+        results = application.videos.get_face_search(operator, job_id)
+        assert results.state is JobState.SUCCEEDED
+        assert [seen.timestamp_ms for seen in results.faces] == [0, 500, 11_000, 11_500]
+        assert all(results.matches[seen.person or 0] for seen in results.faces)
+        with application.database.read() as connection:
+            assert not list(connection.exec_driver_sql("SELECT 1 FROM video_jobs WHERE progress NOTNULL"))
+
+
+def test_people_are_tracked_without_being_recognised(
+    application: Application, operator: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded = mock.Mock(wraps=application.vision.recognizer)
+    monkeypatch.setattr(application.vision, "recognizer", embedded)
+    job_id = application.videos.start_person_tracking(operator, video(BOTH))
+    assert application.video_work.work()
+    results = application.videos.get_person_tracking(operator, job_id, by_person=True)
+    assert results.state is JobState.SUCCEEDED
+    assert [seen.person for seen in results.faces] == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert not embedded.called
+    with pytest.raises(ResourceNotFound):
+        application.videos.get_face_search(operator, job_id)
+
+
+def _key(application: Application, face_id: str) -> int:
+    (face,) = application.enrolment._faces.get("presidents", [face_id]).values()
+    return face.key

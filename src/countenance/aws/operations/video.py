@@ -1,16 +1,17 @@
-"""StartFaceDetection and GetFaceDetection: jobs on videos of the store."""
+"""Face detection, face search and the tracking of people: jobs on videos of the store."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from countenance.aws.faces import Structure, face_detail
+from countenance.aws.faces import Structure, bounding_box, face_detail, face_match
 from countenance.aws.operations.calls import Answer, Call, Operation
 from countenance.errors import InvalidParameter
 from countenance.service.photos import PhotoObject
 from countenance.service.videos import VideoResults, Wishes
 from countenance.video.jobs import Job
+from countenance.video.results import SeenFace
 
 
 def start_face_detection(call: Call) -> Answer:
@@ -28,6 +29,60 @@ def get_face_detection(call: Call) -> Answer:
     )
     faces = [{"Timestamp": seen.timestamp_ms, "Face": face_detail(seen.detail)} for seen in results.faces]
     return {**_standing(results), "Faces": faces}
+
+
+def start_face_search(call: Call) -> Answer:
+    """The job is begun, or was by the same ClientRequestToken."""
+    job_id = call.application.videos.start_face_search(
+        call.caller,
+        _video(call),
+        call.request["CollectionId"],
+        _wishes(call),
+        **call.chosen(FaceMatchThreshold="threshold"),
+    )
+    return {"JobId": job_id}
+
+
+def get_face_search(call: Call) -> Answer:
+    """People whom the collection has nobody like are there too, without matches."""
+    results = call.application.videos.get_face_search(call.caller, call.request["JobId"], **_wanted(call))
+    people = [
+        {
+            "Timestamp": seen.timestamp_ms,
+            "Person": _person(seen),
+            "FaceMatches": [
+                face_match(similarity, enrolled) for similarity, enrolled in results.matches.get(seen.person or 0, ())
+            ],
+        }
+        for seen in results.faces
+    ]
+    return {**_standing(results), "Persons": people}
+
+
+def start_person_tracking(call: Call) -> Answer:
+    """The job is begun, or was by the same ClientRequestToken."""
+    return {"JobId": call.application.videos.start_person_tracking(call.caller, _video(call), _wishes(call))}
+
+
+def get_person_tracking(call: Call) -> Answer:
+    """A person is told by the face: Rekognition's box was of the whole body."""
+    results = call.application.videos.get_person_tracking(call.caller, call.request["JobId"], **_wanted(call))
+    people = [{"Timestamp": seen.timestamp_ms, "Person": _person(seen)} for seen in results.faces]
+    return {**_standing(results), "Persons": people}
+
+
+def _person(seen: SeenFace) -> Structure:
+    """PersonDetail."""
+    return {
+        "Index": seen.person,
+        "BoundingBox": bounding_box(seen.detail.bounding_box),
+        "Face": face_detail(seen.detail),
+    }
+
+
+def _wanted(call: Call) -> dict[str, Any]:
+    chosen = call.chosen(MaxResults="max_results", NextToken="token")
+    return {**chosen, "by_person": call.request.get("SortBy") == "INDEX"}
 
 
 def _video(call: Call) -> PhotoObject:
@@ -78,4 +133,8 @@ def _metadata(metadata: Mapping[str, Any]) -> Structure:
 OPERATIONS = {
     "StartFaceDetection": Operation(start_face_detection),
     "GetFaceDetection": Operation(get_face_detection),
+    "StartFaceSearch": Operation(start_face_search),
+    "GetFaceSearch": Operation(get_face_search),
+    "StartPersonTracking": Operation(start_person_tracking),
+    "GetPersonTracking": Operation(get_person_tracking),
 }

@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("collection_id", sa.String(255)),
         sa.Column("collection_uid", sa.String(34)),
         sa.Column("threshold", sa.Double),
+        sa.Column("match_limit", sa.Integer, comment="Faces that one person may be like, at most."),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("failure", sa.String(64), comment="Code of the error that ended it."),
         sa.Column("message", sa.Text),
@@ -44,7 +45,7 @@ def upgrade() -> None:
         sa.Column(
             "progress",
             sa.LargeBinary,
-            comment="What the next segment needs of those before; null when the job is over.",
+            comment="What the next segment needs, sealed; null when the job is over.",
         ),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("finished_at", sa.Double),
