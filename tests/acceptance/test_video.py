@@ -122,3 +122,30 @@ def test_what_cannot_be_read_is_refused(rekognition: RekognitionClient, request_
 def test_an_unknown_job_is_not_found(rekognition: RekognitionClient) -> None:
     with pytest.raises(rekognition.exceptions.ResourceNotFoundException):
         rekognition.get_face_detection(JobId=64 * "0")
+
+
+def test_people_are_searched_for_and_tracked(
+    rekognition: RekognitionClient, collection: str, video: Any, portraits: dict[str, Path]
+) -> None:
+    """Whoever is enrolled is found in the video; tracking says who is seen, and of nobody who it is."""
+    photo = {"Bytes": portraits["obama2.jpg"].read_bytes()}
+    rekognition.index_faces(CollectionId=collection, Image=photo, ExternalImageId="obama")
+    job_id = rekognition.start_face_search(Video=video, CollectionId=collection, FaceMatchThreshold=90)["JobId"]
+    found = until(lambda: is_over(rekognition.get_face_search(JobId=job_id, SortBy="TIMESTAMP")))
+    assert found["JobStatus"] == "SUCCEEDED"
+    assert [person["Timestamp"] for person in found["Persons"]] == [0, 500, 1000, 1500]
+    for person in found["Persons"]:
+        assert person["Person"]["Index"] == 0
+        assert person["Person"]["BoundingBox"] == person["Person"]["Face"]["BoundingBox"]
+        (match,) = person["FaceMatches"]
+        assert match["Face"]["ExternalImageId"] == "obama"
+        assert match["Similarity"] >= 90
+    job_id = rekognition.start_person_tracking(Video=video)["JobId"]
+    tracked = until(lambda: is_over(rekognition.get_person_tracking(JobId=job_id, SortBy="INDEX")))
+    assert [person["Person"]["Index"] for person in tracked["Persons"]] == [0, 0, 0, 0]
+    assert not any("FaceMatches" in person for person in tracked["Persons"])
+
+
+def test_an_unknown_collection_is_not_found(rekognition: RekognitionClient, video: Any) -> None:
+    with pytest.raises(rekognition.exceptions.ResourceNotFoundException):
+        rekognition.start_face_search(Video=video, CollectionId="nowhere")
