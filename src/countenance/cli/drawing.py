@@ -38,6 +38,11 @@ class Mark:
 
 def draw(pixels: NDArray[np.uint8], marks: Sequence[Mark], path: Path) -> None:
     """Write the photo, uint8 RGB of shape (h, w, 3), with the marks on it, in the format of the path's suffix."""
+    marked(pixels, marks).save(path)
+
+
+def marked(pixels: NDArray[np.uint8], marks: Sequence[Mark]) -> Image.Image:
+    """The photo, uint8 RGB of shape (h, w, 3), with the marks on it."""
     photo = Image.fromarray(pixels)
     width, height = photo.size
     line = max(LEAST_LINE, round(max(photo.size) * LINE))
@@ -52,4 +57,4 @@ def draw(pixels: NDArray[np.uint8], marks: Sequence[Mark], path: Path) -> None:
         label = canvas.textbbox((max(left, 0), max(top, 0)), mark.label, font=font)
         canvas.rectangle(label, fill=BOX_COLOUR)
         canvas.text((max(left, 0), max(top, 0)), mark.label, font=font, fill=INK)
-    photo.save(path)
+    return photo

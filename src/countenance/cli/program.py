@@ -20,6 +20,7 @@ COMMANDS = {
     "search": "search.search",
     "compare": "comparison.compare",
     "detect": "detection.detect",
+    "video": "video.video",
     "collections": "collections.app",
     "faces": "faces.app",
     "users": "users.app",

@@ -11,6 +11,7 @@ from countenance.gallery.search import Search
 from countenance.gallery.users import Users
 from countenance.ledger.log import utc_now
 from countenance.service.administration import Administration
+from countenance.service.clips import Clips
 from countenance.service.collections import CollectionAdministration
 from countenance.service.enrolment import Enrolment
 from countenance.service.exchange import Exchange
@@ -55,6 +56,9 @@ class Application(Administration):
         self.recognition = Recognition(uses, photos, vision)
         self.testing = IndependentTesting(uses, photos, vision)
         self.searches = Searches(uses=uses, photos=photos, vision=vision, faces=faces, users=users, search=search)
+        self.clips = Clips(
+            uses=uses, vision=vision, collections=collections, searches=self.searches, settings=settings
+        )
         self.enrolment = Enrolment(uses, photos, vision, faces)
         self.collections = CollectionAdministration(uses, vision, collections)
         self.users = UserAdministration(uses, vision, users)

@@ -118,6 +118,25 @@ class Searches:
             searched, probe = largest
             return FaceSearch(version, self._similar_faces(use, probe), searched)
 
+    def search_faces_by_template(
+        self,
+        caller: Caller,
+        collection_id: str,
+        probe: Template,
+        digest: str,
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+        max_faces: int = MAX_FACES,
+    ) -> FaceSearch:
+        """Faces like one that was seen in a file, by the file's SHA-256: a search by an image, whose face is known.
+
+        Raises `ResourceNotFound` for the collection.
+        """
+        action = Action.SEARCH_FACES_BY_IMAGE
+        with self._uses.use(caller, action, collection_id, threshold=threshold, limit=max_faces) as use:
+            use.saw_file(digest)
+            return FaceSearch(use.collection.face_model_version, self._similar_faces(use, probe))
+
     def search_users(
         self,
         caller: Caller,

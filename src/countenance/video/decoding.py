@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -168,6 +168,7 @@ class Video:
         context.thread_count = 1  # the face models take the processors
         self._start = Fraction(container.start_time or 0, av.time_base)
         self._duration = Fraction(container.duration or 0, av.time_base)
+        self._broke_off = False
         if self._stream.duration and self._stream.time_base:
             own = self._stream.duration * self._stream.time_base
             duration_ms = round(own * 1000)
@@ -207,33 +208,38 @@ class Video:
     def _decoded(self, from_ms: int, duration_ms: int, every_ms: int = 0) -> Iterator[Frame]:
         last: int | None = None
         due = from_ms
-        count = 0
-        end = Fraction(0)
         self._seek(from_ms)
-        packets = self._container.demux()
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None:
+        for count, picture in enumerate(self._pictures(), 1):
+            timestamp = max(self._timestamp(picture, last), last or 0)
+            self._check_time(timestamp)
+            if count > (timestamp / 1000 + 1) * MAX_FRAME_RATE:
+                raise VideoTooLarge(f"The video has more than {MAX_FRAME_RATE} frames a second.")
+            last = timestamp
+            if timestamp >= due:
+                due = (timestamp // every_ms + 1) * every_ms if every_ms else from_ms
+                yield Frame(timestamp, self._pixels(picture))
+        if last is None or self._broke_off:
+            raise Damaged(last, duration_ms)
+
+    def _pictures(self) -> Iterator[av.VideoFrame]:
+        """What can be decoded from here on, in the order in which it is shown; then `_broke_off` says whether it is all
+        there was.
+        """
+        self._broke_off, end = True, Fraction(0)
+        with suppress(av.FFmpegError):
+            for packet in self._container.demux():
+                if packet.is_corrupt:  # cut short by the end of the file
                     break
                 if packet.pts is not None:
                     end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base - self._start)
-                decoded = packet.decode() if packet.stream_index == self._stream.index else []
-                pictures = [picture for picture in decoded if isinstance(picture, av.VideoFrame)]
-            except av.FFmpegError as error:
-                raise Damaged(last, duration_ms) from error
-            for picture in pictures:
-                timestamp = max(self._timestamp(picture, last), last or 0)
-                self._check_time(timestamp)
-                count += 1
-                if count > (timestamp / 1000 + 1) * MAX_FRAME_RATE:
-                    raise VideoTooLarge(f"The video has more than {MAX_FRAME_RATE} frames a second.")
-                last = timestamp
-                if timestamp >= due:
-                    due = (timestamp // every_ms + 1) * every_ms if every_ms else from_ms
-                    yield Frame(timestamp, self._pixels(picture))
-        if last is None or end < self._duration - _TAIL:
-            raise Damaged(last, duration_ms)
+                if packet.stream_index == self._stream.index:
+                    yield from _films(packet.decode())
+            else:
+                self._broke_off = end < self._duration - _TAIL
+                return
+        # Some frames wait until those are there that are shown before them.
+        with suppress(av.FFmpegError):
+            yield from _films(self._stream.decode(None))
 
     def _seek(self, from_ms: int) -> None:
         """Go to the last key frame from which the frame at `from_ms` can be decoded, or to the beginning."""
@@ -270,6 +276,10 @@ def _stream_of_pictures(container: InputContainer) -> VideoStream:
             "The video has no stream of pictures in an accepted codec: H.264, H.265, VP8, VP9, AV1, MPEG-4, Theora."
         )
     return found[0]
+
+
+def _films(decoded: Iterable[object]) -> Iterator[av.VideoFrame]:
+    return (picture for picture in decoded if isinstance(picture, av.VideoFrame))
 
 
 def _canonical(stream: VideoStream) -> str:

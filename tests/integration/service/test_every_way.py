@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 
 from countenance.errors import AccessDenied
-from countenance.faces import BoundingBox
+from countenance.faces import BoundingBox, Template
 from countenance.gallery.search import Search
 from countenance.gallery.users import Users
 from countenance.ledger import entries
@@ -25,9 +26,11 @@ from countenance.policy.vocabulary import LegalBasis, OrganizationKind, Purpose
 from countenance.service.actions import MATCHES, Action
 from countenance.service.application import Application
 from countenance.service.callers import Caller
+from countenance.service.clips import Clip
 from countenance.service.photos import PhotoBytes, PhotoObject
 from countenance.service.source import SourceFace
 from countenance.settings import Settings
+from countenance.video.decoding import ColorRange, VideoMetadata
 from countenance.vision.calibration import Calibration
 from tests.audits import audit
 
@@ -38,6 +41,10 @@ YEAR = datetime(2027, 1, 1, tzinfo=UTC)
 
 # What compares: whatever says how alike two templates are goes through one of these.
 COMPARING = ((Search, "faces"), (Search, "users"), (Users, "associate"), (Calibration, "similarity"))
+
+# Somebody's template, and a clip that they were seen in.
+SOMEBODY = Template(np.eye(128, dtype=np.float32)[0], "1.0")
+CLIP = Clip(64 * "0", VideoMetadata("h264", "QuickTime / MOV", 0, 25.0, 96, 160, ColorRange.LIMITED), (), {0: SOMEBODY})
 
 Call = Callable[[Application, Caller, PhotoBytes, Path], Any]
 
@@ -50,6 +57,11 @@ CALLS: dict[str, Call] = {
     "searches.search_faces_by_image": lambda a, c, p, _: a.searches.search_faces_by_image(c, "portraits", p),
     "searches.search_users": lambda a, c, *_: a.searches.search_users(c, "portraits", user_id="barack"),
     "searches.search_users_by_image": lambda a, c, p, _: a.searches.search_users_by_image(c, "portraits", p),
+    "searches.search_faces_by_template": lambda a, c, *_: a.searches.search_faces_by_template(
+        c, "portraits", SOMEBODY, 64 * "0"
+    ),
+    "clips.track": lambda a, c, _, f: a.clips.track(c, f / "clip.mp4"),
+    "clips.search": lambda a, c, *_: a.clips.search(c, "portraits", CLIP, 0),
     "videos.start_face_detection": lambda a, c, *_: a.videos.start_face_detection(c, PhotoObject("videos", "a.mp4")),
     "videos.get_face_detection": lambda a, c, *_: a.videos.get_face_detection(c, 64 * "0"),
     "videos.start_face_search": lambda a, c, *_: a.videos.start_face_search(
