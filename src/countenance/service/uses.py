@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -354,7 +354,7 @@ class Uses:
         facts = None if authorization is None else authorization.facts
         if facts is not None and facts.uses_left is not None and action is not record.action:
             # The use of the authorization was taken when the work was asked for.
-            facts = replace(facts, uses_left=max(facts.uses_left, 1))
+            facts = facts.model_copy(update={"uses_left": max(facts.uses_left, 1)})
         witnessed = [age for _, age in self._ledger.witnessed() if age <= WITNESSED_SECONDS]
         return RequestFacts(
             action=action,

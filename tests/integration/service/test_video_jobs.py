@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,7 +28,7 @@ from countenance.ledger import entries
 from countenance.policy.decisions import Decision, Obligations
 from countenance.policy.gate import NO_SET, Gate, Verdict
 from countenance.policy.requests import RequestFacts
-from countenance.policy.vocabulary import OrganizationKind, Purpose
+from countenance.policy.vocabulary import LegalBasis, OrganizationKind, Purpose
 from countenance.service.actions import Action
 from countenance.service.application import Application
 from countenance.service.callers import Caller
@@ -421,6 +422,27 @@ class TestASearch:
         monkeypatch.setattr(Gate, "decide", no_more_searches)
         with pytest.raises(AccessDenied):
             application.videos.get_face_search(operator, job_id)
+
+    @pytest.mark.usefixtures("presidents")
+    def test_an_authorization_for_one_search_lets_its_results_be_read_until_it_is_revoked(
+        self, application: Application, operator: Caller, clock: Clock
+    ) -> None:
+        """By the policies that come with the server. To read results takes no use of it."""
+        organizations, locals_ = application.organizations, application.locals
+        organizations.create(operator, "rescue", OrganizationKind.CHILD_PROTECTION)
+        organizations.create_principal(operator, "ann", "rescue", trained_until=clock.now + timedelta(days=365))
+        terms: dict[str, Any] = {"basis": LegalBasis.MISSING_PERSON_ORDER, "case_reference": "2026-117", "max_uses": 1}
+        order = application.authorizations.request(locals_.caller("ann"), purpose=Purpose.MISSING_CHILD, **terms)
+        application.authorizations.approve(operator, order.uid)
+        ann = locals_.caller("ann", purpose=Purpose.MISSING_CHILD, authorization=order.uid)
+        job_id = self.searched(application, ann, OBAMA)
+        for _ in range(2):
+            assert application.videos.get_face_search(ann, job_id).matches[0]
+        with pytest.raises(AccessDenied):
+            application.videos.start_face_search(ann, video(OBAMA), "presidents")
+        application.authorizations.revoke(operator, order.uid)
+        with pytest.raises(AccessDenied):
+            application.videos.get_face_search(ann, job_id)
 
     @pytest.mark.usefixtures("presidents")
     def test_what_would_owe_a_review_is_denied(
