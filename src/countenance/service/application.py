@@ -56,9 +56,7 @@ class Application(Administration):
         self.recognition = Recognition(uses, photos, vision)
         self.testing = IndependentTesting(uses, photos, vision)
         self.searches = Searches(uses=uses, photos=photos, vision=vision, faces=faces, users=users, search=search)
-        self.clips = Clips(
-            uses=uses, vision=vision, collections=collections, searches=self.searches, settings=settings
-        )
+        self.clips = Clips(uses=uses, vision=vision, collections=collections, searches=self.searches, settings=settings)
         self.enrolment = Enrolment(uses, photos, vision, faces)
         self.collections = CollectionAdministration(uses, vision, collections)
         self.users = UserAdministration(uses, vision, users)

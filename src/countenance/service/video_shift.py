@@ -25,7 +25,7 @@ from countenance.service.uses import Use, Uses
 from countenance.service.videos import ALL
 from countenance.settings import Settings
 from countenance.storage.keys import SealingKey
-from countenance.storage.objects import Found, S3Photos
+from countenance.storage.objects import Found, S3Photos, StoreFailed
 from countenance.storage.salts import face_subject
 from countenance.video.decoding import Video, VideoLimits, opened
 from countenance.video.jobs import LEASE_SECONDS, Job, JobKind, Jobs, JobState, LeaseLost
@@ -111,6 +111,11 @@ class Shift:
                 failure = error
             except (LeaseLost, Stopped, Unaccountable):
                 raise
+            except StoreFailed as error:
+                if jobs.is_last_attempt(job):
+                    failure = error
+                else:
+                    raise
             except CountenanceError as error:
                 failure = error
             if failure is None or isinstance(failure, InvalidVideo):

@@ -20,7 +20,7 @@ from countenance.video.jobs import LeaseLost
 
 # How often a worker looks for jobs that another server took on, and how soon it tries again what failed by itself.
 POLL_SECONDS = 1.0
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = 15.0
 
 log = structlog.get_logger("countenance.videos")
 

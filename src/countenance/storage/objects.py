@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -48,6 +49,10 @@ _REASONS = {
     405: "This version of the object is a delete marker.",
     412: "The object was replaced while it was read: try again.",
 }
+
+
+class StoreFailed(InvalidS3Object):
+    """The store does not answer, or not to the end: it may do so the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +133,10 @@ class S3Photos:
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             reason = _REASONS.get(status, f"The store answered with status {status}.")
-            raise InvalidS3Object(f"{UNABLE} {reason}") from error
+            kind = StoreFailed if status >= HTTPStatus.INTERNAL_SERVER_ERROR else InvalidS3Object
+            raise kind(f"{UNABLE} {reason}") from error
         except BotoCoreError as error:
-            raise InvalidS3Object(f"{UNABLE} The store cannot be reached, or broke off.") from error
+            raise StoreFailed(f"{UNABLE} The store cannot be reached, or broke off.") from error
 
 
 class S3Folder:

@@ -281,6 +281,10 @@ class Jobs:
         """Whether it was taken up as often as it may be without coming further."""
         return job.attempts > MAX_ATTEMPTS
 
+    def is_last_attempt(self, job: Job) -> bool:
+        """Whether it will be taken up no more if it comes no further now."""
+        return job.attempts >= MAX_ATTEMPTS
+
     def faces(self, job: Job) -> int:
         """How many appearances of faces there are in its results."""
         with self._database.read() as connection:

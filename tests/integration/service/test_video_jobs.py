@@ -36,6 +36,7 @@ from countenance.service.photos import PhotoBytes, PhotoObject
 from countenance.service.video_shift import Shift
 from countenance.service.videos import VideoResults, Wishes
 from countenance.settings import Settings
+from countenance.storage.objects import S3Photos, StoreFailed
 from countenance.storage.salts import commitment, face_subject
 from countenance.video.jobs import MAX_ATTEMPTS, MAX_OPEN_JOBS, RETENTION_SECONDS, JobKind, JobState
 from tests.films import film, still
@@ -177,6 +178,26 @@ def test_a_video_that_is_replaced_before_it_is_read_fails(
     assert "replaced" in (results.job.message or "")
 
 
+@pytest.mark.parametrize("failures", [1, MAX_ATTEMPTS])
+def test_a_store_that_breaks_off_is_asked_again_some_times(
+    application: Application, operator: Caller, clock: Clock, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    genuine, left = S3Photos.save, [StoreFailed()] * failures
+
+    def save(*arguments: Any, **options: Any) -> None:
+        if left:
+            raise left.pop()
+        genuine(*arguments, **options)
+
+    monkeypatch.setattr(S3Photos, "save", save)
+    job_id = application.videos.start_face_detection(operator, video(OBAMA))
+    while application.video_work.work():
+        clock.passes(seconds=20)
+    results = application.videos.get_face_detection(operator, job_id)
+    expected = (JobState.SUCCEEDED, None) if failures < MAX_ATTEMPTS else (JobState.FAILED, "InvalidS3ObjectException")
+    assert (results.state, results.job.failure) == expected
+
+
 def test_what_cannot_be_read_is_refused_at_once(application: Application, operator: Caller) -> None:
     with pytest.raises(InvalidS3Object):
         application.videos.start_face_detection(operator, video("nowhere.mp4"))
@@ -297,7 +318,7 @@ class TestASecondWorker:
         for _ in range(MAX_ATTEMPTS):
             assert application.video_work.work()
             assert application.videos.get_face_detection(operator, job_id).state is JobState.IN_PROGRESS
-            clock.passes(seconds=10)
+            clock.passes(seconds=20)
         assert application.video_work.work()
         results = application.videos.get_face_detection(operator, job_id)
         assert (results.state, results.job.failure) == (JobState.FAILED, "InternalServerError")
