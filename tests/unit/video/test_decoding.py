@@ -54,13 +54,16 @@ def test_times_are_those_at_which_frames_are_shown(tmp_path: Path) -> None:
     assert times(path) == shown
 
 
-def test_frames_are_the_same_wherever_reading_begins(tmp_path: Path) -> None:
-    """What goes on in the middle gets what would have come: to the pixel."""
+@pytest.mark.parametrize(
+    ("file", "codec"), [("v.mp4", "libx264"), ("v.webm", "libvpx-vp9"), ("v.avi", "mpeg4"), ("v.ogg", "libvpx")]
+)
+def test_frames_are_the_same_wherever_reading_begins(tmp_path: Path, file: str, codec: str) -> None:
+    """What goes on in the middle gets what would have come: to the pixel; behind the end, nothing."""
     pictures = [np.roll(quarters(), 3 * number, axis=1) for number in range(40)]
-    path = compose(tmp_path / "v.mp4", pictures, options={"g": "7", "bf": "2"})
+    path = compose(tmp_path / file, pictures, codec=codec, options={"g": "7"})
     with opened(path, VideoLimits()) as video:
         everything = list(video.frames())
-        for start in (0, 500, 1250, 3900):
+        for start in (0, 500, 1250, 3900, 4400):
             rest = [frame for frame in everything if frame.timestamp_ms >= start]
             again = list(video.frames(from_ms=start))
             assert [frame.timestamp_ms for frame in again] == [frame.timestamp_ms for frame in rest]
