@@ -30,8 +30,8 @@ from rich.table import Table
 from bench import machine
 from bench.contenders import ENTRIES
 from countenance.errors import CountenanceError
-from countenance.fairness.datasets import Image, read_data_set
-from countenance.fairness.intervals import RULE_OF_30, wilson
+from countenance.fairness.data.datasets import Image, read_data_set
+from countenance.fairness.statistics.intervals import RULE_OF_30, wilson
 from countenance.settings import Settings
 from countenance.vision.analysis import Vision
 from countenance.vision.calibration import PINNED_FMRS, SIMILARITY_OF_FMR, Calibration, Interval

@@ -4,8 +4,9 @@
 
 FOLDER (or COUNTENANCE_TEST_DATA) holds `fairface`, `congress` and `london`, laid out as docs/calibration/*.toml say.
 Each photo is detected once; then the detector's thresholds, the treatment of the crop and the quality filter are
-varied, always on the same people, and differences are paired (`countenance.fairness.paired`). `--kept` names a folder
-for what took long, so that a second run is fast; it holds templates. docs/pipeline-choices.md says what was found.
+varied, always on the same people, and differences are paired (`countenance.fairness.statistics.paired`). `--kept`
+names a folder for what took long, so that a second run is fast; it holds templates. docs/pipeline-choices.md says what
+was found.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from bench.treated import CONFIDENCE, FACE_MODEL_VERSION, titled, treated
 from bench.treatments import SHIPPED, TREATMENTS
 from countenance.faces import Template
 from countenance.fairness.audit import Question
-from countenance.fairness.datasets import DataSet, Image, read_data_set
-from countenance.fairness.evidence import groupings_of
-from countenance.fairness.intervals import normal_quantile
-from countenance.fairness.rates import clustered
+from countenance.fairness.data.datasets import DataSet, Image, read_data_set
 from countenance.fairness.record import EVERYONE, Rate
+from countenance.fairness.statistics.evidence import groupings_of
+from countenance.fairness.statistics.intervals import normal_quantile
+from countenance.fairness.statistics.rates import clustered
 from countenance.settings import InferencePrecision, Settings
 from countenance.vision import detection, quality
 from countenance.vision.embedding import Embedding

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from countenance.fairness.numbers import number, times
-from countenance.fairness.paired import FILE, Errors, differences
 from countenance.fairness.record import ALL, EVERYONE, AuditRecord, OperatingPoint, Rate
+from countenance.fairness.statistics.paired import FILE, Errors, differences
 
 RACE, AGE, GENDER = "race, gender", "age", "gender"
 STATED = 5

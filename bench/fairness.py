@@ -40,8 +40,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import machine
-from countenance.fairness import comparisons
-from countenance.fairness.comparisons import BINS, TAIL_SHARE, Grouping, compare_all
+from countenance.fairness.comparisons import all_pairs as comparisons
+from countenance.fairness.comparisons.all_pairs import BINS, TAIL_SHARE, Grouping, compare_all
 
 DIMENSION = 512
 BLOCK = 2048

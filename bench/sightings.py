@@ -22,7 +22,7 @@ from bench import darkness, treatments
 from bench.treatments import MIRRORED, SHIPPED, TREATMENTS
 from countenance.errors import CountenanceError
 from countenance.faces import BoundingBox
-from countenance.fairness.datasets import DataSet, Image
+from countenance.fairness.data.datasets import DataSet, Image
 from countenance.settings import ImageFormat, Settings
 from countenance.vision import alignment, crops, detection, embedding, images, mesh, quality, scaling, yunet
 from countenance.vision.analysis import Vision

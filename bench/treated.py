@@ -15,12 +15,12 @@ from bench import machine
 from bench.sightings import Sightings
 from bench.treatments import SHIPPED, TREATMENTS
 from countenance.fairness.audit import Question, audit_points
-from countenance.fairness.datasets import DataSet
-from countenance.fairness.enrolment import Enrolment
-from countenance.fairness.evidence import Group, of_templates
-from countenance.fairness.intervals import in_batches, normal_quantile, subject_weights
-from countenance.fairness.paired import SEED, Errors, errors_of
+from countenance.fairness.data.datasets import DataSet
+from countenance.fairness.data.enrolment import Enrolment
 from countenance.fairness.record import ALL, EVERYONE, OperatingPoint
+from countenance.fairness.statistics.evidence import Group, of_templates
+from countenance.fairness.statistics.intervals import in_batches, normal_quantile, subject_weights
+from countenance.fairness.statistics.paired import SEED, Errors, errors_of
 from countenance.vision.calibration import Calibration
 
 CONFIDENCE = 0.95
@@ -150,8 +150,8 @@ def _interval(values: NDArray[np.float64], apart_from: float | None = None) -> s
 def _rates(sightings: Sightings, point: str, there: Mapping[str, Treated], drawn: Drawn) -> Iterator[Table]:
     """Rates of every group; * where the difference from what ships is real.
 
-    That is as of `countenance.fairness.paired.differences`: its standard errors, over people, do not reach to 0, in all
-    groups together.
+    That is as of `countenance.fairness.statistics.paired.differences`: its standard errors, over people, do not reach
+    to 0, in all groups together.
     """
     reach = normal_quantile(CONFIDENCE, len(drawn[SHIPPED]))
 

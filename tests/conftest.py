@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from countenance.settings import default_model_store
 from countenance.vision.models import install
 from demo.portraits import fetch
+
+# No test asserts a time, so none fails because the machine is busy with others.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)

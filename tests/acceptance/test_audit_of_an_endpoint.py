@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from countenance.errors import InvalidParameter, Misconfigured
-from countenance.fairness.datasets import DataSet, read_data_set
-from countenance.fairness.endpoint import Endpoint
-from countenance.fairness.inquiries import Answers, inquire
-from countenance.fairness.journal import Journal, key_of
-from countenance.fairness.plans import Way, plan
+from countenance.fairness.data.datasets import DataSet, read_data_set
+from countenance.fairness.data.journal import Journal, key_of
+from countenance.fairness.endpoints.endpoint import Endpoint
+from countenance.fairness.endpoints.inquiries import Answers, inquire
+from countenance.fairness.endpoints.plans import Way, plan
 
 from .conftest import Server
 

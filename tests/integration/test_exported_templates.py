@@ -13,8 +13,8 @@ import pytest
 
 from countenance.errors import InvalidParameter
 from countenance.faces import BoundingBox, Template
-from countenance.fairness.enrolment import Enrolment
-from countenance.fairness.exports import read_export
+from countenance.fairness.data.enrolment import Enrolment
+from countenance.fairness.data.exports import read_export
 from countenance.gallery.collections import Collections
 from countenance.gallery.exchange import export_collection
 from countenance.gallery.faces import Faces, NewFace

@@ -18,9 +18,9 @@ from countenance.settings import Settings
 
 if TYPE_CHECKING:
     from countenance.fairness.audit import Question
-    from countenance.fairness.evidence import Evidence
     from countenance.fairness.record import AuditRecord, OperatingPoint, Rate
     from countenance.fairness.sources import Faces, Service, Source, Watching
+    from countenance.fairness.statistics.evidence import Evidence
 
 # The thresholds that an audit shows when none is asked for.
 USUAL_SIMILARITIES = (80.0, 90.0, 95.0, 99.0)
@@ -130,9 +130,9 @@ def audit(
     """
     # Imported when needed: the runtimes behind it take a second to load.
     from countenance.fairness.audit import Question  # noqa: PLC0415
-    from countenance.fairness.paired import FILE, errors_of  # noqa: PLC0415
     from countenance.fairness.report import write_report  # noqa: PLC0415
     from countenance.fairness.sources import Source  # noqa: PLC0415
+    from countenance.fairness.statistics.paired import FILE, errors_of  # noqa: PLC0415
 
     out.mkdir(parents=True, exist_ok=True)
     source = Source(card, folder, export, _groupings(by), out / CACHE if keep_templates else None)
@@ -233,7 +233,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two audits of the same people, person by person: two models, or two thresholds."""
-    from countenance.fairness.paired import FILE, Errors, differences  # noqa: PLC0415
+    from countenance.fairness.statistics.paired import FILE, Errors, differences  # noqa: PLC0415
 
     first, second = Errors.read(one / FILE), Errors.read(other / FILE)
     place = at or first.points[0]
@@ -259,7 +259,7 @@ def compare(
 
 
 def _service(url: str, way: str, journal: Path, given: dict[str, Any]) -> Service:
-    from countenance.fairness.plans import Way  # noqa: PLC0415
+    from countenance.fairness.endpoints.plans import Way  # noqa: PLC0415
     from countenance.fairness.sources import Service  # noqa: PLC0415
 
     return Service(None if url == "aws" else url, Way(way), journal, **given)
@@ -269,9 +269,9 @@ def _record(
     settings: Settings, faces: Faces, evidence: Evidence, question: Question, *, command: str, out: Path
 ) -> AuditRecord:
     """What the comparisons show; what looks wrong in photos is written beside the report before."""
-    from countenance.fairness import doubts  # noqa: PLC0415
     from countenance.fairness.audit import Circumstances, audit_enrolment, audit_table  # noqa: PLC0415
-    from countenance.fairness.enrolment import Enrolment  # noqa: PLC0415
+    from countenance.fairness.data import doubts  # noqa: PLC0415
+    from countenance.fairness.data.enrolment import Enrolment  # noqa: PLC0415
 
     if isinstance(faces.content, Enrolment):
         assert evidence.pairs is not None
@@ -339,7 +339,7 @@ def _lowest(faces: Faces, question: Question) -> float | None:
 
 
 def _target(worst_group_fmr: float | None, purpose: Purpose | None) -> float:
-    from countenance.fairness.qualification import requirement  # noqa: PLC0415
+    from countenance.fairness.qualification.judging import requirement  # noqa: PLC0415
 
     if worst_group_fmr is not None and purpose is None:
         return worst_group_fmr

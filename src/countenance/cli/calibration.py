@@ -37,7 +37,7 @@ def calibrate(
     if len(cards) != len(folders):
         raise typer.BadParameter("each data set is a card and a folder of photos")
     # Imported when needed: the runtimes behind it take a second to load.
-    from countenance.fairness.calibrator import calibrate as measure  # noqa: PLC0415
+    from countenance.fairness.calibration.calibrator import calibrate as measure  # noqa: PLC0415
 
     # As it can be typed again elsewhere: by the names of things, wherever they lie here.
     names = [card.name if place % 2 else f"{card}" for place, card in enumerate(data_sets)]

@@ -18,7 +18,7 @@ from countenance.policy.vocabulary import Purpose
 from countenance.settings import Settings
 
 if TYPE_CHECKING:
-    from countenance.fairness.qualifications import Qualification
+    from countenance.fairness.qualification.qualifications import Qualification
     from countenance.fairness.record import AuditRecord
 
 # What a report may have in bytes: distributions and curves of a thousand groups are below it.

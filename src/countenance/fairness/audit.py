@@ -15,12 +15,9 @@ from numpy.typing import NDArray
 from countenance import __version__
 from countenance.errors import InvalidParameter
 from countenance.fairness import answers
-from countenance.fairness.datasets import DataSet, Image
-from countenance.fairness.enrolment import Enrolment
-from countenance.fairness.evidence import Evidence, Group, groupings_of
-from countenance.fairness.identification import identify
-from countenance.fairness.points import DEFAULT_MIN_SUBJECTS, Wanted, at, find
-from countenance.fairness.rates import Histogram, Mated, NonMated, clustered
+from countenance.fairness.data.datasets import DataSet, Image
+from countenance.fairness.data.enrolment import Enrolment
+from countenance.fairness.data.scores import ScoreTable
 from countenance.fairness.record import (
     ALL,
     EVERYONE,
@@ -36,7 +33,10 @@ from countenance.fairness.record import (
     Population,
     Rate,
 )
-from countenance.fairness.scores import ScoreTable
+from countenance.fairness.statistics.evidence import Evidence, Group, groupings_of
+from countenance.fairness.statistics.identification import identify
+from countenance.fairness.statistics.points import DEFAULT_MIN_SUBJECTS, Wanted, at, find
+from countenance.fairness.statistics.rates import Histogram, Mated, NonMated, clustered
 from countenance.vision.calibration import Calibration
 
 DEFAULT_CONFIDENCE = 0.95

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from countenance.errors import InvalidParameter, Misconfigured
 from countenance.fairness.audit import Photos
-from countenance.fairness.clusters import RayPool
-from countenance.fairness.comparisons import quietly
-from countenance.fairness.datasets import DataSet, read_data_set
-from countenance.fairness.endpoint import Endpoint
-from countenance.fairness.enrolment import Enrolment, enrol
-from countenance.fairness.evidence import Evidence, of_table, of_templates
-from countenance.fairness.exports import read_export
-from countenance.fairness.inquiries import inquire
-from countenance.fairness.plans import DEFAULT_NON_MATED, DEFAULT_PRICE, DEFAULT_RATE, Plan, Way, plan
+from countenance.fairness.comparisons.all_pairs import quietly
+from countenance.fairness.comparisons.clusters import RayPool
+from countenance.fairness.data.datasets import DataSet, read_data_set
+from countenance.fairness.data.enrolment import Enrolment, enrol
+from countenance.fairness.data.exports import read_export
+from countenance.fairness.data.scores import ScoreTable, is_of_scores, read_scores
+from countenance.fairness.endpoints.endpoint import Endpoint
+from countenance.fairness.endpoints.inquiries import inquire
+from countenance.fairness.endpoints.plans import DEFAULT_NON_MATED, DEFAULT_PRICE, DEFAULT_RATE, Plan, Way, plan
 from countenance.fairness.record import Engine
-from countenance.fairness.scores import ScoreTable, is_of_scores, read_scores
+from countenance.fairness.statistics.evidence import Evidence, of_table, of_templates
 from countenance.settings import InferencePrecision, Settings
 from countenance.vision.analysis import Vision
 from countenance.vision.calibration import Calibration

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from countenance.errors import Unaccountable
-from countenance.fairness.qualifications import Qualifications
+from countenance.fairness.qualification.qualifications import Qualifications
 from countenance.gallery.collections import Collections
 from countenance.gallery.limits import Limits
 from countenance.ledger.log import utc_now

@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from countenance.errors import AccessDenied, InvalidParameter, ResourceConflict
-from countenance.fairness.qualification import Judgement, judge, requirement
-from countenance.fairness.qualifications import SERVING, Qualification, Qualifications, State
+from countenance.fairness.qualification.judging import Judgement, judge, requirement
+from countenance.fairness.qualification.qualifications import SERVING, Qualification, Qualifications, State
+from countenance.fairness.qualification.statements import Statement, digest
 from countenance.fairness.record import AuditRecord
-from countenance.fairness.statements import Statement, digest
 from countenance.ledger import entries
 from countenance.ledger.entries import timestamp
 from countenance.ledger.log import Ledger

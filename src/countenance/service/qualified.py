@@ -14,8 +14,8 @@ from datetime import datetime
 import structlog
 
 from countenance.errors import CountenanceError, Misconfigured
-from countenance.fairness.qualifications import SERVING, Qualifications, State
-from countenance.fairness.statements import InvalidStatement, Statement, digest
+from countenance.fairness.qualification.qualifications import SERVING, Qualifications, State
+from countenance.fairness.qualification.statements import InvalidStatement, Statement, digest
 from countenance.ledger import entries
 from countenance.ledger.log import Ledger
 from countenance.policy.requests import QualificationFacts

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from countenance.errors import Misconfigured
-from countenance.fairness.scores import read_scores
+from countenance.fairness.data.scores import read_scores
 from countenance.fairness.testing import run
 from countenance.fairness.testing.door import Door
 from countenance.fairness.testing.manifest import PairManifest

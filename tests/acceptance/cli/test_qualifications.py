@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from countenance.fairness.statements import TITLE, Statement
+from countenance.fairness.qualification.statements import TITLE, Statement
 from countenance.ledger import notes
 from countenance.ledger.entries import Model
 from countenance.service.pins import Pins

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from countenance.faces import BoundingBox, Template
-from countenance.fairness.qualifications import Qualification
+from countenance.fairness.qualification.qualifications import Qualification
 from countenance.gallery.collections import Collections, Governance
 from countenance.gallery.faces import Face, Faces, NewFace
 from countenance.ledger import entries

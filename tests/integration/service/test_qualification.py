@@ -14,10 +14,10 @@ from sqlalchemy import update
 
 from countenance.errors import AccessDenied, InvalidParameter, ResourceConflict, ResourceNotFound
 from countenance.fairness.audit import Circumstances, Question, audit_enrolment
-from countenance.fairness.evidence import of_templates
-from countenance.fairness.qualifications import Qualification, State
+from countenance.fairness.qualification.qualifications import Qualification, State
+from countenance.fairness.qualification.statements import TITLE, Statement, digest
 from countenance.fairness.record import AuditRecord, Engine
-from countenance.fairness.statements import TITLE, Statement, digest
+from countenance.fairness.statistics.evidence import of_templates
 from countenance.gallery.collections import Collections
 from countenance.ledger import entries, notes
 from countenance.policy.vocabulary import Purpose

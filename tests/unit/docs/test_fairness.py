@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from countenance.fairness.datasets import read_data_set
-from countenance.fairness.scores import is_of_scores, read_scores
+from countenance.fairness.data.datasets import read_data_set
+from countenance.fairness.data.scores import is_of_scores, read_scores
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "fairness.md"
 CARDS = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)

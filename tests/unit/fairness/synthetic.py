@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from countenance.fairness.datasets import DataSet, DataSetDescription, Image, Manifest
-from countenance.fairness.enrolment import Enrolment
+from countenance.fairness.data.datasets import DataSet, DataSetDescription, Image, Manifest
+from countenance.fairness.data.enrolment import Enrolment
 from countenance.vision.calibration import DataSetCard
 
 DIMENSION = 64

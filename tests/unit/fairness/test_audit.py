@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from countenance.errors import InvalidParameter
 from countenance.fairness.audit import Circumstances, Question, audit_enrolment, audit_table
-from countenance.fairness.enrolment import Enrolment
-from countenance.fairness.evidence import Group, of_table, of_templates
+from countenance.fairness.data.enrolment import Enrolment
+from countenance.fairness.data.scores import ScoreTable, TableGrouping
 from countenance.fairness.record import ALL, EVERYONE, AuditRecord, Engine, OperatingPoint
-from countenance.fairness.scores import ScoreTable, TableGrouping
+from countenance.fairness.statistics.evidence import Group, of_table, of_templates
 from countenance.vision.calibration import Calibration, DataSetCard
 from tests.unit.fairness.synthetic import enrolment, random_directions, true_threshold
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countenance.errors import InvalidParameter
-from countenance.fairness import tables
+from countenance.fairness.data import tables
 
 SIDES = ("left", "right")
 

@@ -7,8 +7,6 @@ from itertools import combinations_with_replacement, product
 import numpy as np
 from scipy.stats import norm
 
-from countenance.fairness.differentials import differential, statements
-from countenance.fairness.intervals import RULE_OF_30, wilson
 from countenance.fairness.record import (
     ALL,
     EVERYONE,
@@ -28,6 +26,8 @@ from countenance.fairness.record import (
     Population,
     Rate,
 )
+from countenance.fairness.statistics.differentials import differential, statements
+from countenance.fairness.statistics.intervals import RULE_OF_30, wilson
 from countenance.vision.calibration import DataSetCard
 
 CONFIDENCE = 0.95
