@@ -17,7 +17,6 @@ from countenance.fairness.comparisons.all_pairs import Grouping, compare_all, ex
 from countenance.fairness.data.doubts import MAX_SHOWN, Doubts, find, write_page
 from countenance.fairness.data.enrolment import Enrolment
 from countenance.settings import Settings
-
 from tests.unit.fairness.synthetic import enrolment, random_directions
 
 PEOPLE = 120

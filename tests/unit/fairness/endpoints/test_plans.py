@@ -10,7 +10,6 @@ import pytest
 from countenance.errors import InvalidParameter
 from countenance.fairness.data.datasets import DataSet
 from countenance.fairness.endpoints.plans import MAX_SEARCHED, Plan, Way, plan
-
 from tests.unit.fairness.synthetic import enrolment, random_directions
 
 
