@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,6 @@ def s3(store: str) -> S3Client:
 def server(tmp_path_factory: pytest.TempPathFactory, models: Path, store: str, s3: S3Client) -> Iterator[Server]:
     """`countenance serve` on an empty folder, one for all tests; they keep apart by the names of their collections."""
     home = tmp_path_factory.mktemp("server")
-    data = home / "data"
     settings = {
         "COUNTENANCE_MODEL_STORE": str(models),
         "COUNTENANCE_S3_ENDPOINT_URL": store,
@@ -105,6 +105,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, models: Path, store: str, s
         "COUNTENANCE_SNS_SECRET_ACCESS_KEY": "test",
         "COUNTENANCE_SNS_TOPICS": json.dumps([TOPIC]),
     }
+    with serving(home, settings) as served:
+        yield served
+
+
+@contextmanager
+def serving(home: Path, settings: dict[str, str]) -> Iterator[Server]:
+    """`countenance serve` on an empty folder in `home`, with these settings in the environment."""
+    data = home / "data"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("COUNTENANCE_", "AWS_"))}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(

@@ -11,15 +11,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from PIL import Image
 
 from countenance.ledger.tiles import TILE_WIDTH, Tile
-from tests.acceptance.conftest import COMMAND, Server
+from tests.acceptance.conftest import COMMAND, Server, serving
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
@@ -40,6 +41,20 @@ WITHOUT_MODELS = (
 )
 
 Ask = Callable[..., tuple[int, dict[str, str], bytes]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Server]:
+    """One that does nothing but what is asked of it here: small numbers of others' uses would hide those that count."""
+    with serving(tmp_path_factory.mktemp("reported"), {"COUNTENANCE_MODEL_STORE": str(models)}) as served:
+        yield served
+
+
+@pytest.fixture
+def rekognition(server: Server) -> RekognitionClient:
+    """A boto3 client of that server."""
+    session = boto3.Session(server.access_key_id, server.secret_access_key, region_name=server.region)
+    return session.client("rekognition", endpoint_url=server.endpoint_url)
 
 
 @pytest.fixture(scope="module")

@@ -245,10 +245,10 @@ def test_models_come_from_a_folder_as_well(shells: Callable[..., Shell], models:
 
 
 def test_every_setting_can_be_given(shell: Shell) -> None:
-    """As an option, but for the secret: whoever lists processes sees options."""
+    """As an option, but for secrets: whoever lists processes sees options."""
     help_text = shell.run("serve", "--help").stdout
     for name in Settings.model_fields:
-        secret = name == "s3_secret_access_key"
+        secret = name in {"s3_secret_access_key", "sns_secret_access_key", "webhook_secret"}
         assert (f"--{name.replace('_', '-')}" in help_text) is not secret
 
 
