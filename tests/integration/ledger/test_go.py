@@ -48,8 +48,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("Go is not installed: apt install golang-go golang-golang-x-mod-dev")
     folder = tmp_path_factory.mktemp("verifier")
     environment = os.environ | {"GO111MODULE": "off", "GOPATH": GOPATH, "GOCACHE": str(folder), "GOFLAGS": ""}
-    # It takes a second. Go 1.19's compiler was seen to spin for minutes beside other work: so it works on one thread and
-    # collects no garbage; and killed with all that it had started, it gets another chance.
+    # It takes a second. Go 1.19's compiler was seen to spin for minutes beside other work: so it works on one thread
+    # and collects no garbage; and killed with all that it had started, it gets another chance.
     environment |= {"GOMAXPROCS": "1", "GOGC": "off"}
     build = ["timeout", "--signal=KILL", f"{BUILD_SECONDS}", go, "build", "-o", str(folder / "verifier"), str(SOURCE)]
     for _ in range(ATTEMPTS - 1):
