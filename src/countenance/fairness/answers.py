@@ -97,6 +97,8 @@ def _differences(point: OperatingPoint) -> str:
 
 
 def _unshown(point: OperatingPoint) -> str:
+    if all(rates.grouping == ALL for rates in point.groups):
+        return "What cannot be shown: the data name no groups, so that nothing is said of differences between any."
     unseen = [rates.group for rates in point.groups if rates.grouping != ALL and rates.fmr.rate is None]
     vague = [
         rates.group

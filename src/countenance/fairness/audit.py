@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,15 @@ class Question:
     worst_group: Sequence[float] = ()
     confidence: float = DEFAULT_CONFIDENCE
     min_subjects: int = DEFAULT_MIN_SUBJECTS
+
+    def __post_init__(self) -> None:
+        """Raises `InvalidParameter` for what is no threshold or no rate."""
+        for value in (*self.similarities, *self.scores):
+            if not math.isfinite(value):
+                raise InvalidParameter(f"A threshold is a number, which {value} is not.")
+        for rate in (*self.overall, *self.worst_group):
+            if not 0 < rate < 1:
+                raise InvalidParameter(f"A false match rate of {rate:g} cannot be asked for: give one between 0 and 1.")
 
     def wanted(self, calibration: Calibration | None, *, scores_are_similarities: bool) -> Iterator[Wanted]:
         """As thresholds. Raises `InvalidParameter` for Similarities of an engine that has none."""

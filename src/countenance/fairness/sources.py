@@ -97,9 +97,17 @@ class Faces:
         """All comparisons; counts are exact at every threshold from `down_to` on.
 
         `checkpoint`: a file to go on from after an interruption. `ray`: the address of a Ray cluster that compares, in
-        place of this machine's threads. Raises `InvalidParameter` where what is asked for does not fit into memory,
-        `Misconfigured` where there is no such cluster.
+        place of this machine's threads. Raises `InvalidParameter` where what is asked for does not fit into memory, or
+        there is nobody to compare; `Misconfigured` where there is no such cluster.
         """
+        evidence = self._evidence(settings, watching, down_to, checkpoint, ray)
+        if not evidence.non_mated:
+            raise InvalidParameter("The data show no two different people, and nothing can be said of false matches.")
+        return evidence
+
+    def _evidence(
+        self, settings: Settings, watching: Watching, down_to: float | None, checkpoint: Path | None, ray: str | None
+    ) -> Evidence:
         if isinstance(self.content, ScoreTable):
             return of_table(self.content)
         return of_templates(

@@ -146,6 +146,28 @@ def test_what_cannot_be_audited_is_refused_with_a_sentence(shell: Shell, tmp_pat
     assert "no.toml" in shell.refused("fairness", "audit", tmp_path / "no.toml", "--out", "r")
 
 
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (("--fmr", "0"), "A false match rate of 0 cannot be asked for"),
+        (("--worst-group-fmr", "1"), "A false match rate of 1 cannot be asked for"),
+        (("--score", "nan"), "A threshold is a number"),
+        (("--score", "inf"), "A threshold is a number"),
+    ],
+)
+def test_what_is_no_threshold_is_refused(report: tuple[Shell, Path], asked: tuple[str, str], sentence: str) -> None:
+    shell, _ = report
+    assert sentence in shell.refused("fairness", "audit", "card.toml", "--out", "r", *asked)
+
+
+def test_people_who_are_compared_with_nobody_else_are_no_basis_for_a_report(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "card.toml").write_text(CARD)
+    (tmp_path / "scores.csv").write_text("one,other,group of one,group of the other,score\na,a,x,x,0.5\n")
+    for command in (("audit", tmp_path / "card.toml", "--out", "r"), ("threshold", tmp_path / "card.toml")):
+        rest = () if command[0] == "audit" else ("--worst-group-fmr", "0.1")
+        assert "no two different people" in shell.refused("fairness", *command, *rest)
+
+
 def write_photos(home: Path, portraits: dict[str, Path]) -> None:
     """Three photos of one president, and one each of others; nobody is in the last."""
     folder = home / "photos"
