@@ -191,7 +191,8 @@ class Parts:
         uses, ledger = self._real, self._administration.ledger
         found = uses._collections.find(server.COLLECTION)
         now = ledger.now()
-        facts = uses._facts(self._record(), found, None, now)
+        action = Action.SEARCH_FACES_BY_IMAGE
+        facts = uses._facts(self._record(), action, found, None, now)
         verdict = uses._gate.decide(facts)
 
         def beginning() -> list[Entry]:
@@ -206,7 +207,7 @@ class Parts:
         begun = beginning()
         return {
             "part: facts, and the policies that are in force": lambda: (
-                uses._facts(self._record(), found, None, now),
+                uses._facts(self._record(), action, found, None, now),
                 uses._gate._sets.in_force(),
             ),
             "part: the decision, with the policies that are in force": lambda: uses._gate.decide(facts),
